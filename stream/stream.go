@@ -1,0 +1,121 @@
+// Package stream is the port to the log that every event, mark and task of
+// qrie travels through: publish by key, consume by shard, checkpoint.
+//
+// Delivery is at least once. Records of one key arrive in the order in which
+// they were published, as long as their shard has one owner; a moved lease may
+// make two owners for a moment, so effects must be idempotent.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxRecordBytes is the greatest payload of one record: 1 MiB less room for a
+// key, the default limit of Kinesis Data Streams.
+const MaxRecordBytes = 1<<20 - 1024
+
+// Record is one entry of the log.
+type Record struct {
+	Key  string // chooses the shard; at most 256 bytes
+	Data []byte
+	// The rest is given by the stream.
+	Shard   string
+	Seq     string // grows within a shard; compare with CompareSeq
+	Arrived time.Time
+}
+
+// Stream is a log that is open. Its methods are safe for concurrent use.
+type Stream interface {
+	// Publish returns nil once every record is durable. Otherwise the error
+	// is or wraps a *PublishError that names those that are not. A record
+	// that is too large makes the whole call fail with ErrTooLarge before
+	// anything is written. It blocks while the log pushes back.
+	Publish(ctx context.Context, records []Record) error
+	// Consume leases shards and hands their records to h until ctx ends, then
+	// drains: sessions end with Released after h has finished what it has
+	// taken (or after DrainTimeout), and their leases are given up. It
+	// returns nil after a clean drain.
+	Consume(ctx context.Context, h Handler) error
+	// Shards describes every shard, for health and for people.
+	Shards(ctx context.Context) ([]ShardInfo, error)
+	Close() error
+}
+
+// DrainTimeout bounds how long a session may take to finish after ctx ends.
+const DrainTimeout = 20 * time.Second
+
+// Handler is what the records are handed to. The calls for one session come
+// one after another; different sessions run at the same time.
+type Handler interface {
+	// Begin opens a session, before its first Handle.
+	Begin(s *Session)
+	// Handle takes the records over. It may return before their effects are
+	// durable, and then calls s.Done for each later, in any order. It blocks
+	// to push back. It must not keep records of a session that has ended.
+	Handle(s *Session, records []Record)
+	// End closes a session and returns after the last effect of its records.
+	// With Lost, s.Context is already cancelled and nothing may be written
+	// any more.
+	End(s *Session, why EndReason)
+}
+
+// EndReason is why a session ended.
+type EndReason string
+
+// The reasons. Lost means that another owner may have the shard already.
+const (
+	Released EndReason = "released"
+	Lost     EndReason = "lost"
+	ShardEnd EndReason = "shard_end"
+)
+
+// ShardInfo is the state of one shard.
+type ShardInfo struct {
+	ID         string
+	Parents    []string
+	Closed     bool
+	Owner      string // empty if nobody holds the lease
+	Epoch      int64
+	Checkpoint string
+	Behind     int64         // records after the checkpoint; -1 if the stream cannot tell
+	Lag        time.Duration // age of the oldest record after the checkpoint
+}
+
+// Errors of the port.
+var (
+	ErrTooLarge = errors.New("record is larger than the stream takes")
+	ErrClosed   = errors.New("stream is closed")
+)
+
+// PublishError names the records that are not durable.
+type PublishError struct {
+	Failed []int // indexes into the records of the call, ascending
+	Err    error
+}
+
+func (e *PublishError) Error() string {
+	return fmt.Sprintf("publish: %d records are not durable: %v", len(e.Failed), e.Err)
+}
+
+func (e *PublishError) Unwrap() error { return e.Err }
+
+// CompareSeq compares two sequence numbers of one shard: decimal numbers of
+// up to 128 digits.
+func CompareSeq(a, b string) int {
+	if len(a) != len(b) {
+		if len(a) < len(b) {
+			return -1
+		}
+		return 1
+	}
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
