@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -88,7 +89,24 @@ func (r Row) Scan(dest ...any) error {
 }
 
 // Tx is the transaction of one Write. It is unsafe for concurrent use.
-type Tx struct{ db *DB }
+type Tx struct {
+	db   *DB
+	open []*sql.Rows
+}
+
+// run calls fn. Rows that fn left open are closed: they would hold the
+// snapshot of this transaction, and no later one could begin.
+func (tx *Tx) run(fn func(*Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("BUG: panic in a write: %v", p)
+		}
+		for _, rows := range tx.open {
+			rows.Close()
+		}
+	}()
+	return fn(tx)
+}
 
 // Exec runs a statement, prepared once for the life of the file.
 func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
@@ -100,7 +118,11 @@ func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
 // call on tx.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 	rows, err := tx.db.stmts.query(context.Background(), query, args...)
-	return rows, explain(err)
+	if err != nil {
+		return nil, explain(err)
+	}
+	tx.open = append(tx.open, rows)
+	return rows, nil
 }
 
 // QueryRow reads one row within the transaction.

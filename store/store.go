@@ -36,9 +36,11 @@ type Store interface {
 
 // Retention of what is not kept for ever.
 const (
-	KeepTombstones  = 14 * 24 * time.Hour
-	KeepResolved    = 90 * 24 * time.Hour
-	KeepHistory     = 90 * 24 * time.Hour // versions of resources and transitions
+	KeepResolved = 90 * 24 * time.Hour
+	KeepHistory  = 90 * 24 * time.Hour // transitions, and versions of resources since they were replaced
+	// A tombstone outlives its history: a resource that comes back goes on
+	// with the next version, and no version number is ever given twice.
+	KeepTombstones  = KeepHistory + 24*time.Hour
 	KeepDeadLetters = 14 * 24 * time.Hour
 	KeepOutbox      = 7 * 24 * time.Hour
 	KeepJobs        = 30 * 24 * time.Hour
@@ -77,6 +79,7 @@ type Head struct {
 	Open       bool          `json:"a"`           // an active finding exists; also while Outcome is unknown
 	Reason     string        `json:"r,omitempty"` // why unknown
 	Hash       string        `json:"h,omitempty"` // of the evidence and summary of the active finding
+	Openings   int           `json:"n,omitempty"` // how often a finding was opened; above 1 it came back
 	Generation int64         `json:"g"`
 }
 
@@ -125,6 +128,8 @@ type Evaluation struct {
 	Next Resource
 	// Changed says that the document differs from the stored one, or that the
 	// resource appeared or was deleted: a version is added to the history.
+	// Without it, and if no transition is made and nothing was reread, Name,
+	// Tags, Cause, Explained and Missing are left as stored.
 	Changed bool
 	// Transitions are the findings opened, changed and resolved, each with its
 	// whole evidence. Their Generation must be that of the launch as stored.
@@ -385,7 +390,8 @@ type JobPage struct {
 // Work makes work resumable.
 type Work interface {
 	// PutDirty adds or merges a mark: events are united, the earlier DueAt
-	// wins, the higher Attempts stays.
+	// wins, the higher Attempts stays. A mark with the Revision that is stored
+	// replaces it instead: so a mark is put off.
 	PutDirty(ctx context.Context, m DirtyMark) error
 	// DueDirty gives up to limit marks that are due at now, earliest first.
 	DueDirty(ctx context.Context, now time.Time, limit int) ([]DirtyMark, error)

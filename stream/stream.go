@@ -54,11 +54,13 @@ type Handler interface {
 	Begin(s *Session)
 	// Handle takes the records over. It may return before their effects are
 	// durable, and then calls s.Done for each later, in any order. It blocks
-	// to push back. It must not keep records of a session that has ended.
+	// to push back, but no longer than s.Context lasts. It must not keep
+	// records of a session that has ended.
 	Handle(s *Session, records []Record)
 	// End closes a session and returns after the last effect of its records.
 	// With Lost, s.Context is already cancelled and nothing may be written
-	// any more.
+	// any more. With Released, everything is done, or the drain has timed out
+	// and s.Context is cancelled too.
 	End(s *Session, why EndReason)
 }
 

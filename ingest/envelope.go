@@ -1,0 +1,72 @@
+package ingest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// detailTypes are EventBridge's names for the kinds of CloudTrail record.
+// Source: EventBridge User Guide, "AWS service events delivered via AWS
+// CloudTrail", but for the sign-in, which that page spells "Signin" and
+// EventBridge delivers as "Sign In".
+var detailTypes = map[string]string{
+	"AwsApiCall":       "AWS API Call via CloudTrail",
+	"AwsServiceEvent":  "AWS Service Event via CloudTrail",
+	"AwsConsoleAction": "AWS Console Action via CloudTrail",
+	"AwsConsoleSignIn": "AWS Console Sign In via CloudTrail",
+}
+
+// Envelope wraps a valid CloudTrail record as EventBridge delivers it. An
+// empty account or Region is taken from the record. The id is made from the
+// record and its account, so that wrapping again gives the same event.
+func Envelope(account, region string, record []byte, at time.Time) []byte {
+	fields := gjson.GetManyBytes(record, "recipientAccountId", "userIdentity.accountId", "awsRegion", "eventType", "eventSource")
+	account = firstOf(account, fields[0].Str, fields[1].Str)
+	region = firstOf(region, fields[2].Str)
+	detailType := detailTypes["AwsApiCall"]
+	if t, ok := detailTypes[fields[3].Str]; ok {
+		detailType = t
+	}
+	service, _, _ := strings.Cut(fields[4].Str, ".")
+	sum := sha256.Sum256(append([]byte(account+"|"), record...))
+	var b bytes.Buffer
+	b.Grow(len(record) + 300)
+	fmt.Fprintf(&b, `{"version":"0","id":"%x-%x-%x-%x-%x","detail-type":%s,"source":%s,"account":%s,"time":%q,"region":%s,"resources":[],"detail":`,
+		sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16],
+		quote(detailType), quote("aws."+service), quote(account), at.UTC().Format(time.RFC3339), quote(region))
+	b.Write(record)
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// EventBridge is the record as EventBridge would deliver it, and the account
+// to key it by. A record that is not valid is given back as it is, with no
+// account, so that it fails where every other record is judged.
+func (r Raw) EventBridge(at time.Time) (data []byte, account string) {
+	if r.fault != nil || r.text == "" && check(r.Record) != nil {
+		return r.Record, ""
+	}
+	account = r.Envelope.Account
+	if account == "" {
+		ids := gjson.GetManyBytes(r.Record, "recipientAccountId", "userIdentity.accountId")
+		account = firstOf(ids[0].Str, ids[1].Str)
+	}
+	if !validAccount(account) {
+		return r.Record, ""
+	}
+	return Envelope(account, r.Envelope.Region, r.Record, at), account
+}
+
+func quote(s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: a string cannot be written as JSON: %v", err))
+	}
+	return text
+}

@@ -1,0 +1,125 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/policies"
+	"github.com/qrie-sec/qrie/store"
+)
+
+// board is every launched policy at one generation, bound and ready to run.
+// It is immutable.
+type board struct {
+	generation int64
+	launches   map[string]qrie.Launch
+	programs   map[string][]program // active ones, by resource type
+}
+
+type program struct {
+	policy *policies.Policy
+	launch qrie.Launch
+	run    *policies.Program
+}
+
+// desk keeps what changes rarely and is read by every job: the board and the
+// accounts. It is safe for concurrent use.
+type desk struct {
+	store     store.Store
+	catalogue *policies.Set
+	log       *slog.Logger
+
+	mu       sync.RWMutex
+	board    *board
+	accounts map[string]qrie.Account
+	broken   map[string]bool // launches that cannot be bound, reported once
+}
+
+func (d *desk) current() *board {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.board
+}
+
+func (d *desk) account(id string) (qrie.Account, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	a, ok := d.accounts[id]
+	return a, ok
+}
+
+func (d *desk) allAccounts() []qrie.Account {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	out := make([]qrie.Account, 0, len(d.accounts))
+	for _, a := range d.accounts {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b qrie.Account) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// reload reads launches and accounts. Programs of unchanged launches are kept.
+func (d *desk) reload(ctx context.Context) error {
+	set, err := d.store.LaunchSet(ctx)
+	if err != nil {
+		return fmt.Errorf("read launches: %w", err)
+	}
+	accounts, err := d.store.ListAccounts(ctx)
+	if err != nil {
+		return fmt.Errorf("read accounts: %w", err)
+	}
+	byID := make(map[string]qrie.Account, len(accounts))
+	for _, a := range accounts {
+		byID[a.ID] = a
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.accounts = byID
+	if d.board != nil && d.board.generation == set.Generation {
+		return nil
+	}
+	if d.board != nil && d.board.generation > set.Generation {
+		return nil // a slower read: a newer board stands already
+	}
+	d.board = d.bind(set)
+	return nil
+}
+
+func (d *desk) bind(set qrie.LaunchSet) *board {
+	b := &board{generation: set.Generation, launches: map[string]qrie.Launch{}, programs: map[string][]program{}}
+	for _, l := range set.Launches {
+		b.launches[l.Policy] = l
+		if l.Status != qrie.LaunchActive {
+			continue
+		}
+		policy, ok := d.catalogue.Get(l.Policy)
+		if !ok {
+			d.report(l.Policy, fmt.Errorf("this version has no policy of that id; its findings stay as they are"))
+			continue
+		}
+		run, err := policy.Bind(l)
+		if err != nil {
+			d.report(l.Policy, err)
+			continue
+		}
+		b.programs[policy.ResourceType] = append(b.programs[policy.ResourceType], program{policy: policy, launch: l, run: run})
+	}
+	return b
+}
+
+func (d *desk) report(policy string, err error) {
+	if d.broken[policy] {
+		return
+	}
+	if d.broken == nil {
+		d.broken = map[string]bool{}
+	}
+	d.broken[policy] = true
+	d.log.Error("launched policy cannot be evaluated", "policy", policy, "error", err)
+}

@@ -1,0 +1,50 @@
+package processor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+)
+
+// consistencyWindow is how long before the last observation an event may have
+// happened and still be what this observation shows for the first time: the
+// last look at an unchanged resource is five minutes after its event, and
+// event times are whole seconds of another clock.
+const consistencyWindow = 6 * time.Minute
+
+// causeOf names what made stored become what was observed. stored is nil for
+// a resource that was not known. Events that explain an earlier change, or
+// that an earlier observation must have shown already, cannot be the cause.
+func causeOf(stored *store.Resource, events []qrie.Event, observedAt time.Time, note string) qrie.Cause {
+	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: observedAt}
+	if stored != nil {
+		cause.After = stored.ObservedAt
+	}
+	for _, e := range events {
+		if stored != nil && (slices.Contains(stored.Explained, e.ID) || e.Time.Before(stored.ObservedAt.Add(-consistencyWindow))) {
+			continue
+		}
+		cause.Events = append(cause.Events, e)
+	}
+	switch len(cause.Events) {
+	case 0:
+		cause.Note = note
+	case 1:
+		cause.Attribution = qrie.AttributionExact
+	default:
+		cause.Attribution = qrie.AttributionAmbiguous
+	}
+	return cause
+}
+
+// explain remembers which events a change is ascribed to.
+func explain(explained []string, cause qrie.Cause) []string {
+	out := make([]string, 0, len(cause.Events)+len(explained))
+	for _, e := range cause.Events {
+		out = append(out, e.ID)
+	}
+	out = append(out, explained...)
+	return out[:min(len(out), store.MaxExplained)]
+}

@@ -1,0 +1,51 @@
+package processor
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+)
+
+func TestCause(t *testing.T) {
+	t0 := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	event := func(id string, after time.Duration) qrie.Event { return qrie.Event{ID: id, Time: t0.Add(after)} }
+	stored := &store.Resource{ObservedAt: t0, Explained: []string{"earlier"}}
+	f := func(name string, stored *store.Resource, events []qrie.Event, want qrie.Attribution, ids ...string) {
+		t.Helper()
+		got := causeOf(stored, events, t0.Add(time.Minute), "found by a scan")
+		var have []string
+		for _, e := range got.Events {
+			have = append(have, e.ID)
+		}
+		if got.Attribution != want || fmt.Sprint(have) != fmt.Sprint(ids) {
+			t.Errorf("%s: got %s %v, want %s %v", name, got.Attribution, have, want, ids)
+		}
+		if (got.Note != "") != (want == qrie.AttributionUnknown) {
+			t.Errorf("%s: note is %q", name, got.Note)
+		}
+		if !got.Before.Equal(t0.Add(time.Minute)) {
+			t.Errorf("%s: the change lies before %s", name, got.Before)
+		}
+	}
+	f("one event", stored, []qrie.Event{event("a", 30*time.Second)}, qrie.AttributionExact, "a")
+	f("two events", stored, []qrie.Event{event("b", 40*time.Second), event("a", 30*time.Second)}, qrie.AttributionAmbiguous, "b", "a")
+	f("none", stored, nil, qrie.AttributionUnknown)
+	f("the event of an earlier change", stored, []qrie.Event{event("earlier", -time.Second)}, qrie.AttributionUnknown)
+	f("a copy of an earlier event beside a new one", stored, []qrie.Event{event("a", time.Second), event("earlier", -time.Second)}, qrie.AttributionExact, "a")
+	f("an event whose change was not visible yet", stored, []qrie.Event{event("slow", -5*time.Minute)}, qrie.AttributionExact, "slow")
+	f("an event that an old observation must have shown", stored, []qrie.Event{event("old", -time.Hour)}, qrie.AttributionUnknown)
+	f("a new resource", nil, []qrie.Event{event("create", -time.Hour)}, qrie.AttributionExact, "create")
+}
+
+func TestExplainIsBounded(t *testing.T) {
+	var known []string
+	for i := range 40 {
+		known = explain(known, qrie.Cause{Events: []qrie.Event{{ID: fmt.Sprint(i)}}})
+	}
+	if len(known) != store.MaxExplained || known[0] != "39" {
+		t.Errorf("%d ids, newest %s", len(known), known[0])
+	}
+}

@@ -1,0 +1,190 @@
+package processor
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/stream"
+)
+
+// kind tells the records that qrie publishes itself apart. Whatever carries
+// none of them is an event.
+type kind string
+
+const (
+	kindMark  kind = "mark"  // step 2: resources that may have changed
+	kindScan  kind = "scan"  // one page of a listing, or the sweep that ends it
+	kindJudge kind = "judge" // one page of stored resources to judge anew
+)
+
+// recordVersion is the version of the envelope. A record of another version
+// becomes a dead letter and can be replayed by a worker that knows it.
+const recordVersion = 1
+
+type envelope struct {
+	Version int             `json:"v"`
+	Kind    kind            `json:"kind"`
+	Items   json.RawMessage `json:"items"`
+}
+
+// ownPrefix begins every record that encode makes; an EventBridge envelope
+// begins with "version".
+var ownPrefix = []byte(`{"v":`)
+
+// touched is a mark on its way through the stream: one resource with the
+// events that name it, merged.
+type touched struct {
+	Ref     qrie.Ref        `json:"ref"`
+	Reason  qrie.MarkReason `json:"reason"`
+	Events  []qrie.Event    `json:"events,omitempty"` // newest first, at most qrie.MaxCauseEvents
+	Attempt int             `json:"attempt,omitempty"`
+}
+
+// merge adds what another mark of the same resource knows.
+func (t *touched) merge(o touched) {
+	t.Events = mergeEvents(t.Events, o.Events)
+	t.Attempt = min(t.Attempt, o.Attempt)
+	if o.Reason == qrie.ReasonEvent {
+		t.Reason = qrie.ReasonEvent
+	}
+	if t.Ref.ARN == "" {
+		t.Ref.ARN = o.Ref.ARN
+	}
+}
+
+// mergeEvents unites two lists by event id: newest first, bounded.
+func mergeEvents(a, b []qrie.Event) []qrie.Event {
+	for _, e := range b {
+		if !slices.ContainsFunc(a, func(have qrie.Event) bool { return have.ID == e.ID }) {
+			a = append(a, e)
+		}
+	}
+	slices.SortStableFunc(a, func(x, y qrie.Event) int {
+		if c := y.Time.Compare(x.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(x.ID, y.ID)
+	})
+	return a[:min(len(a), qrie.MaxCauseEvents)]
+}
+
+// scanTask lists one page of a type in an account and Region.
+type scanTask struct {
+	Job     string    `json:"job,omitempty"` // empty for a listing that an event asked for
+	Account string    `json:"account"`
+	Region  string    `json:"region"`
+	Type    string    `json:"type"`
+	Token   string    `json:"token,omitempty"`
+	Page    int       `json:"page"`
+	Sweep   bool      `json:"sweep,omitempty"` // the listing is complete: look at what it did not name
+	Started time.Time `json:"started"`
+}
+
+func (t scanTask) id() string {
+	step := "list"
+	if t.Sweep {
+		step = "sweep"
+	}
+	return fmt.Sprintf("%s/%s/%s/%s/%d", t.Account, t.Region, t.Type, step, t.Page)
+}
+
+func (t scanTask) key() string {
+	return qrie.Ref{Account: t.Account, Type: t.Type}.AccountService()
+}
+
+// judgeTask judges one page of an account's stored resources of a type anew.
+type judgeTask struct {
+	Job     string `json:"job"`
+	Account string `json:"account"`
+	Type    string `json:"type"`
+	Note    string `json:"note"` // why, for the cause of what it opens
+	Token   string `json:"token,omitempty"`
+	Page    int    `json:"page"`
+}
+
+func (t judgeTask) id() string { return fmt.Sprintf("%s/%s/%d", t.Account, t.Type, t.Page) }
+
+func (t judgeTask) key() string {
+	return qrie.Ref{Account: t.Account, Type: t.Type}.AccountService()
+}
+
+// Bounds of one published record of marks: small enough that one failed record
+// repeats little, large enough that a scan of ten thousand resources is not
+// ten thousand records.
+const (
+	maxMarksPerRecord = 64
+	maxMarkBytes      = 256 << 10
+)
+
+func encode[T any](k kind, key string, items []T) (stream.Record, error) {
+	raw, err := json.Marshal(items)
+	if err != nil {
+		return stream.Record{}, fmt.Errorf("encode %s record: %w", k, err)
+	}
+	data, err := json.Marshal(envelope{Version: recordVersion, Kind: k, Items: raw})
+	if err != nil {
+		return stream.Record{}, fmt.Errorf("encode %s record: %w", k, err)
+	}
+	return stream.Record{Key: key, Data: data}, nil
+}
+
+// encodeMarks groups marks by owner, in the order given, into bounded records.
+func encodeMarks(marks []touched) ([]stream.Record, error) {
+	var order []string
+	groups := map[string][]touched{}
+	for _, m := range marks {
+		key := m.Ref.AccountService()
+		if _, ok := groups[key]; !ok {
+			order = append(order, key)
+		}
+		groups[key] = append(groups[key], m)
+	}
+	var records []stream.Record
+	for _, key := range order {
+		for part := range slices.Chunk(groups[key], maxMarksPerRecord) {
+			r, err := encode(kindMark, key, part)
+			if err != nil {
+				return nil, err
+			}
+			if len(r.Data) <= maxMarkBytes {
+				records = append(records, r)
+				continue
+			}
+			for _, one := range part {
+				r, err := encode(kindMark, key, []touched{one})
+				if err != nil {
+					return nil, err
+				}
+				records = append(records, r)
+			}
+		}
+	}
+	return records, nil
+}
+
+// open tells qrie's own records from events; ok is false for an event.
+func open(data []byte) (e envelope, ok bool, err error) {
+	if !bytes.HasPrefix(data, ownPrefix) {
+		return e, false, nil
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return e, true, fmt.Errorf("record is no valid envelope: %w", err)
+	}
+	if e.Version != recordVersion {
+		return e, true, fmt.Errorf("record has envelope version %d, this worker knows %d: upgrade it, then replay the dead letter", e.Version, recordVersion)
+	}
+	return e, true, nil
+}
+
+func items[T any](e envelope) ([]T, error) {
+	var out []T
+	if err := json.Unmarshal(e.Items, &out); err != nil {
+		return nil, fmt.Errorf("items of a %s record: %w", e.Kind, err)
+	}
+	return out, nil
+}

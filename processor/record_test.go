@@ -1,0 +1,113 @@
+package processor
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/qrie-sec/qrie"
+)
+
+func TestMarksAreGroupedByOwnerAndBounded(t *testing.T) {
+	var marks []touched
+	for i := range 150 {
+		marks = append(marks, touched{Ref: ref("111111111111", fmt.Sprintf("vol-%d", i)), Reason: qrie.ReasonScan})
+	}
+	marks = append(marks, touched{Ref: qrie.Ref{Account: "111111111111", Type: "AWS::S3::Bucket", ID: "b", Global: true}})
+	records, err := encodeMarks(marks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back []touched
+	var keys []string
+	for _, r := range records {
+		keys = append(keys, r.Key)
+		env, own, err := open(r.Data)
+		if err != nil || !own || env.Kind != kindMark {
+			t.Fatalf("open: kind %q, own %v, error %v", env.Kind, own, err)
+		}
+		part, err := items[touched](env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(part) > maxMarksPerRecord {
+			t.Errorf("a record holds %d marks", len(part))
+		}
+		back = append(back, part...)
+	}
+	if diff := cmp.Diff([]string{"111111111111_ec2", "111111111111_ec2", "111111111111_ec2", "111111111111_s3"}, keys); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(marks, back); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLargeMarksGetRecordsOfTheirOwn(t *testing.T) {
+	var marks []touched
+	for i := range 10 {
+		marks = append(marks, touched{Ref: ref("111111111111", fmt.Sprint(i)), Events: []qrie.Event{{ID: "e", UserAgent: strings.Repeat("x", 50_000)}}})
+	}
+	records, err := encodeMarks(marks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) != 10 {
+		t.Errorf("%d records, want one for each mark", len(records))
+	}
+}
+
+func TestOpenTellsEventsFromOwnRecords(t *testing.T) {
+	if _, own, _ := open([]byte(`{"version":"0","id":"x","detail":{}}`)); own {
+		t.Error("an EventBridge event was taken for a record of qrie's")
+	}
+	if _, _, err := open([]byte(`{"v":2,"kind":"mark","items":[]}`)); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("a record of a later version gave %v", err)
+	}
+	if _, own, err := open([]byte(`{"v":1,"kind":`)); !own || err == nil {
+		t.Errorf("a torn record gave own %v, error %v", own, err)
+	}
+}
+
+func TestMergeKeepsTheNewestEvents(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	m := touched{Ref: ref("1", "a"), Reason: qrie.ReasonScan, Attempt: 2}
+	for i := range 8 {
+		m.merge(touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent, Events: []qrie.Event{{ID: fmt.Sprint(i % 7), Time: at.Add(time.Duration(i%7) * time.Second)}}})
+	}
+	var ids []string
+	for _, e := range m.Events {
+		ids = append(ids, e.ID)
+	}
+	if diff := cmp.Diff([]string{"6", "5", "4", "3", "2"}, ids); diff != "" {
+		t.Error(diff)
+	}
+	if m.Attempt != 0 || m.Reason != qrie.ReasonEvent {
+		t.Errorf("merged mark has attempt %d and reason %s: a new event starts anew", m.Attempt, m.Reason)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	good, err := encode(kindMark, "k", []touched{{Ref: ref("1", "a")}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good.Data)
+	f.Add([]byte(`{"v":1,"kind":"scan","items":[{"page":-1}]}`))
+	f.Add([]byte(`{"v":1,"kind":"mark","items":{}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		env, own, err := open(data)
+		if !own || err != nil {
+			return
+		}
+		if !json.Valid(data) {
+			t.Fatalf("a record that is no JSON was opened: %q", data)
+		}
+		_, _ = items[touched](env)
+		_, _ = items[scanTask](env)
+	})
+}

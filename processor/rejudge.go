@@ -1,0 +1,128 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/resources"
+	"github.com/qrie-sec/qrie/store"
+	"github.com/qrie-sec/qrie/stream"
+)
+
+// Rejudge judges every stored resource of a policy's type anew, without
+// calling AWS: after a launch or a change of it, or because time passed. An
+// empty policy means all types. It returns the id of the job.
+func (w *Worker) Rejudge(ctx context.Context, policy, reason string) (string, error) {
+	if err := w.desk.reload(ctx); err != nil {
+		return "", err
+	}
+	scope, note := "all policies", "time passed"
+	var types []string
+	if policy == "" {
+		for _, t := range resources.All() {
+			types = append(types, t.Name)
+		}
+	} else {
+		p, ok := w.Policies.Get(policy)
+		if !ok {
+			return "", fmt.Errorf("policy %s: %w", policy, qrie.ErrNotFound)
+		}
+		scope, types = p.ID, []string{p.ResourceType}
+		note = "policy " + reason
+	}
+	job := store.Job{ID: w.NewID(), Kind: "policy", Scope: scope, Reason: reason, State: store.JobRunning, Started: w.Now()}
+	var tasks []stream.Record
+	for _, a := range w.desk.allAccounts() {
+		for _, t := range types {
+			task := judgeTask{Job: job.ID, Account: a.ID, Type: t, Note: note}
+			r, err := encode(kindJudge, task.key(), []judgeTask{task})
+			if err != nil {
+				return "", err
+			}
+			tasks = append(tasks, r)
+		}
+	}
+	return job.ID, w.start(ctx, job, tasks)
+}
+
+// judgePageSize is how many documents one page task reads.
+const judgePageSize = 100
+
+// judgePage judges one page of stored documents anew.
+func (s *session) judgePage(t judgeTask) error {
+	// The launch that asked for this may be newer than the board.
+	if err := s.w.desk.reload(s.ctx); err != nil {
+		return err
+	}
+	account, ok := s.w.desk.account(t.Account)
+	page := store.JobPage{Page: t.id()}
+	if !ok {
+		return s.finishPage(t.Job, page)
+	}
+	q := store.ResourceQuery{Accounts: []string{t.Account}, Types: []string{t.Type}, WithDocument: true}
+	found, err := s.w.Store.ListResources(s.ctx, q, store.PageRequest{Size: judgePageSize, Token: t.Token})
+	if err != nil {
+		return fmt.Errorf("read stored %s of %s: %w", t.Type, t.Account, err)
+	}
+	for i := range found.Items {
+		if err := s.judgeStored(&found.Items[i], account, t.Note); err != nil {
+			return err
+		}
+	}
+	page.Items = int64(len(found.Items))
+	if found.Next != "" {
+		follow := t
+		follow.Token, follow.Page = found.Next, t.Page+1
+		r, err := encode(kindJudge, t.key(), []judgeTask{follow})
+		if err != nil {
+			return err
+		}
+		if err := s.publish([]stream.Record{r}); err != nil {
+			return err
+		}
+		page.More = 1
+	}
+	return s.finishPage(t.Job, page)
+}
+
+// judgeStored judges one stored document. If the resource changes meanwhile it
+// is read again: whoever changed it judged it by its own board, which may be
+// an older one.
+func (s *session) judgeStored(r *store.Resource, account qrie.Account, note string) error {
+	for range 5 {
+		if r.Deleted {
+			return nil
+		}
+		l := look{stored: r, reread: true, note: note, account: account, board: s.w.desk.current(), now: s.w.Now(),
+			obs: qrie.Observation{Ref: r.Ref, ObservedAt: r.ObservedAt, Document: r.Document}}
+		if !s.s.Valid() {
+			return errSessionEnded
+		}
+		eval := judge(l)
+		err := s.w.Store.Apply(s.ctx, eval)
+		switch {
+		case err == nil:
+			s.applied(eval)
+			return nil
+		case errors.Is(err, qrie.ErrGeneration):
+			if err := s.w.desk.reload(s.ctx); err != nil {
+				return err
+			}
+		case errors.Is(err, qrie.ErrConflict), errors.Is(err, qrie.ErrStale):
+			s.w.metrics.conflicts.WithLabelValues("version").Inc()
+		default:
+			return fmt.Errorf("write %s: %w", r.Ref, err)
+		}
+		fresh, err := s.w.Store.Resource(s.ctx, r.Ref.ResourceID())
+		if errors.Is(err, qrie.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s again: %w", r.Ref, err)
+		}
+		*r = fresh
+	}
+	return fmt.Errorf("judge %s: it changed five times while it was judged", r.Ref)
+}

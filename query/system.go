@@ -1,0 +1,75 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/qrie-sec/qrie/store"
+)
+
+type jobsIn struct {
+	Kind string `query:"kind" maxLength:"40" doc:"Such as inventory or policy; left out: every kind"`
+}
+
+// JobList is the newest jobs.
+type JobList struct {
+	Jobs []store.Job `json:"jobs"`
+}
+
+// listedJobs bounds the list of jobs: jobs are few and old ones say nothing.
+const listedJobs = 100
+
+func (s *Server) listJobs(ctx context.Context, in *jobsIn) (*body[JobList], error) {
+	jobs, err := s.store.ListJobs(ctx, in.Kind, listedJobs)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	list := make([]store.Job, 0, len(jobs))
+	for _, j := range jobs {
+		j.Started, j.Finished = j.Started.UTC(), utc(j.Finished)
+		list = append(list, j)
+	}
+	return &body[JobList]{Body: JobList{Jobs: list}}, nil
+}
+
+// System is how the pipeline does.
+type System struct {
+	Stream          StreamState `json:"stream"`
+	Dirty           DirtyState  `json:"dirty"`
+	DeadLetters     int64       `json:"dead_letters" doc:"Records that could not be understood or handled"`
+	EventsPerSecond *float64    `json:"events_per_second,omitempty" doc:"Absent where the process that answers runs no pipeline"`
+	LagSeconds      *float64    `json:"lag_seconds,omitempty" doc:"Of the shard that lags most"`
+}
+
+// StreamState is the stream's shards, as far as this process knows them.
+type StreamState struct {
+	Shards []Shard `json:"shards"`
+}
+
+// DirtyState is the marks that wait.
+type DirtyState struct {
+	Count  int64     `json:"count"`
+	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+func (s *Server) system(ctx context.Context, _ *struct{}) (*body[System], error) {
+	state := System{Stream: StreamState{Shards: []Shard{}}}
+	count, oldest, err := s.store.CountDirty(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count the marks that wait: %w", err)
+	}
+	state.Dirty = DirtyState{Count: count, Oldest: utc(oldest)}
+	if state.DeadLetters, err = s.store.CountDeadLetters(ctx); err != nil {
+		return nil, fmt.Errorf("count the dead letters: %w", err)
+	}
+	if s.options.Pipeline != nil {
+		p, err := s.options.Pipeline(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the state of the stream: %w", err)
+		}
+		state.Stream.Shards = notNil(p.Shards)
+		state.EventsPerSecond, state.LagSeconds = &p.EventsPerSecond, &p.LagSeconds
+	}
+	return &body[System]{Body: state}, nil
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs every benchmark and prints what docs/performance.md records. Figures of
+# one run are comparable with one another, not with those of another machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+echo "# $(go version), $(nproc) cores, $(date -u +%F)"
+run() { go test -run '^$' -benchmem "$@"; }
+run -bench . ./resources ./ingest ./policies ./stream/... ./sqlite ./sim
+run -bench 'Apply|Signer' ./store/...
+QRIE_BENCH_LARGE=1 run -bench Page -benchtime 500x -timeout 60m ./store/local
+run -tags noaws -bench Pipeline -benchtime 120000x -timeout 30m ./cmd/qrie
+run -tags noaws -bench Latency -benchtime 30000x -timeout 30m ./cmd/qrie

@@ -1,0 +1,103 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/qrie-sec/qrie/ingest"
+	"github.com/qrie-sec/qrie/resources"
+	"github.com/qrie-sec/qrie/sim"
+)
+
+// TestRun lets the organisation live for an hour of virtual time.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sim.New(sim.Options{Seed: 1, Resources: 400, Faults: sim.DemoFaults()})
+		decoder := ingest.NewDecoder(resources.All())
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+		defer cancel()
+		start := time.Now()
+		var first time.Duration
+		changes, early := 0, 0
+		err := w.Run(ctx, 30, func(_ context.Context, account string, data []byte) error {
+			now := time.Now()
+			for _, d := range decodeAll(t, decoder, []sim.Delivery{{Account: account, Data: data}}) {
+				if late := now.Sub(d.Event.Time); late < 500*time.Millisecond || late > 8*time.Second {
+					t.Errorf("%s arrives %s after its time", d.Event.Name, late)
+				}
+				if len(d.Marks) == 0 {
+					continue
+				}
+				changes++
+				if first == 0 {
+					first = now.Sub(start)
+				}
+				if now.Sub(start) < 15*time.Second {
+					early++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if got := time.Since(start); got != time.Hour {
+			t.Errorf("ran for %s, want until the end of its context", got)
+		}
+		// Some changes take several calls, and some events come twice.
+		if changes < 30*60 || changes > 30*60*2 {
+			t.Errorf("%d events of changes in an hour, want about 30 changes a minute", changes)
+		}
+		if first > 6*time.Second || early < 4 {
+			t.Errorf("the first change after %s, %d in 15 s: a fresh demo should move at once", first, early)
+		}
+	})
+}
+
+func TestRunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := sim.New(sim.Options{Seed: 1, Resources: 100})
+		lost := errors.New("the stream is closed")
+		err := w.Run(context.Background(), 60, func(context.Context, string, []byte) error { return lost })
+		if !errors.Is(err, lost) {
+			t.Errorf("got %v, want the error of publish", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		err = w.Run(ctx, 60, func(context.Context, string, []byte) error { cancel(); return context.Canceled })
+		if err != nil {
+			t.Errorf("ended by its context: %v", err)
+		}
+		if err := w.Run(context.Background(), 0, discard); err == nil {
+			t.Error("no rate is no error")
+		}
+	})
+}
+
+// TestLoad: as many events as asked for, about three a resource, all of which
+// mark something.
+func TestLoad(t *testing.T) {
+	w, _ := newWorld(sim.Options{Seed: 1, Resources: 3000})
+	decoder := ingest.NewDecoder(resources.All())
+	deliveries := w.Load(3000)
+	if len(deliveries) != 3000 {
+		t.Fatalf("%d deliveries, want 3,000", len(deliveries))
+	}
+	marked := map[string]bool{}
+	for _, d := range decodeAll(t, decoder, deliveries) {
+		if len(d.Marks) == 0 {
+			t.Fatalf("%s marks nothing: %s", d.Event.Name, d.Drop)
+		}
+		for _, m := range d.Marks {
+			marked[m.Ref.Key()] = true
+		}
+	}
+	if len(marked) < 600 || len(marked) > 1100 {
+		t.Errorf("3,000 events mark %d resources, want about 1,000", len(marked))
+	}
+	if got := w.Load(10); len(got) != 10 {
+		t.Errorf("%d deliveries, want 10", len(got))
+	}
+}

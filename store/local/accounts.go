@@ -1,0 +1,95 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/sqlite"
+)
+
+// PutAccount adds or replaces an account. The external id is kept in a column
+// of its own, because the account's JSON leaves it out.
+func (s *Store) PutAccount(ctx context.Context, a qrie.Account) (err error) {
+	defer s.metrics.request("qrie_accounts", "put")(&err)
+	if !qrie.ValidAccountID(a.ID) {
+		return fmt.Errorf("account id %q is not twelve digits", a.ID)
+	}
+	body, err := encode("account "+a.ID, a)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec(`INSERT INTO qrie_accounts (id, external_id, body) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, body = excluded.body`, a.ID, a.ExternalID, body)
+		return err
+	})
+}
+
+// Account reads one account.
+func (s *Store) Account(ctx context.Context, id string) (a qrie.Account, err error) {
+	defer s.metrics.request("qrie_accounts", "get")(&err)
+	var body []byte
+	var externalID string
+	err = s.db.QueryRow(ctx, "SELECT external_id, body FROM qrie_accounts WHERE id = ?", id).Scan(&externalID, &body)
+	if absent(err) {
+		return a, fmt.Errorf("account %s: %w", id, qrie.ErrNotFound)
+	}
+	if err != nil {
+		return a, fmt.Errorf("read account %s: %w", id, err)
+	}
+	err = decode("account "+id, body, &a)
+	a.ExternalID = externalID
+	return a, err
+}
+
+// ListAccounts reads every account, by id.
+func (s *Store) ListAccounts(ctx context.Context) (all []qrie.Account, err error) {
+	defer s.metrics.request("qrie_accounts", "list")(&err)
+	rows, err := s.db.Query(ctx, "SELECT external_id, body FROM qrie_accounts ORDER BY id")
+	all, err = collect(rows, err, func(r *sql.Rows) (a qrie.Account, err error) {
+		var body []byte
+		var externalID string
+		if err := r.Scan(&externalID, &body); err != nil {
+			return a, err
+		}
+		err = decode("account", body, &a)
+		a.ExternalID = externalID
+		return a, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	return all, nil
+}
+
+// DeleteAccount forgets an account. Its resources and findings stay until they
+// are closed or trimmed.
+func (s *Store) DeleteAccount(ctx context.Context, id string) (err error) {
+	defer s.metrics.request("qrie_accounts", "delete")(&err)
+	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		return deleteOne(tx, "account "+id, "DELETE FROM qrie_accounts WHERE id = ?", id)
+	})
+}
+
+// deleteOne runs a DELETE and returns ErrNotFound if it found nothing.
+func deleteOne(tx *sqlite.Tx, what, query string, args ...any) error {
+	n, err := affected(tx, query, args...)
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", what, err)
+	}
+	if n == 0 {
+		return fmt.Errorf("%s: %w", what, qrie.ErrNotFound)
+	}
+	return nil
+}
+
+// affected runs a statement and counts the rows it changed.
+func affected(tx *sqlite.Tx, query string, args ...any) (int64, error) {
+	res, err := tx.Exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}

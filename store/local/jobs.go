@@ -1,0 +1,98 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/store"
+)
+
+// PutJob adds a job.
+func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
+	defer s.metrics.request("qrie_jobs", "put")(&err)
+	body, err := encode("job "+j.ID, j)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		n, err := affected(tx, "INSERT INTO qrie_jobs (id, kind, started, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", j.ID, j.Kind, nanos(j.Started), body)
+		if err != nil {
+			return fmt.Errorf("add job %s: %w", j.ID, err)
+		}
+		if n == 0 {
+			return fmt.Errorf("job %s: %w", j.ID, qrie.ErrExists)
+		}
+		return nil
+	})
+}
+
+func scanJob(r *sql.Rows) (j store.Job, err error) {
+	var body []byte
+	if err := r.Scan(&body); err != nil {
+		return j, err
+	}
+	return j, decode("a job", body, &j)
+}
+
+// FinishPage counts one page of a job, once however often it is told.
+func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
+	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
+	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		var body []byte
+		err := tx.QueryRow("SELECT body FROM qrie_jobs WHERE id = ?", job).Scan(&body)
+		if absent(err) {
+			return fmt.Errorf("job %s: %w", job, qrie.ErrNotFound)
+		}
+		if err != nil {
+			return fmt.Errorf("read job %s: %w", job, err)
+		}
+		if err := decode("job "+job, body, &j); err != nil {
+			return err
+		}
+		n, err := affected(tx, "INSERT INTO qrie_job_pages (job, page) VALUES (?, ?) ON CONFLICT DO NOTHING", job, page.Page)
+		if err != nil || n == 0 {
+			return err
+		}
+		j = j.Finish(page, at)
+		if body, err = encode("job "+job, j); err != nil {
+			return err
+		}
+		_, err = tx.Exec("UPDATE qrie_jobs SET body = ? WHERE id = ?", body, job)
+		return err
+	})
+	return j, err
+}
+
+// Job reads one job.
+func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
+	defer s.metrics.request("qrie_jobs", "get")(&err)
+	var body []byte
+	err = s.db.QueryRow(ctx, "SELECT body FROM qrie_jobs WHERE id = ?", id).Scan(&body)
+	if absent(err) {
+		return j, fmt.Errorf("job %s: %w", id, qrie.ErrNotFound)
+	}
+	if err != nil {
+		return j, fmt.Errorf("read job %s: %w", id, err)
+	}
+	return j, decode("job "+id, body, &j)
+}
+
+// ListJobs reads the newest jobs of a kind, or of every kind.
+func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
+	defer s.metrics.request("qrie_jobs", "list")(&err)
+	var rows *sql.Rows
+	if kind == "" {
+		rows, err = s.db.Query(ctx, "SELECT body FROM qrie_jobs ORDER BY started DESC, id DESC LIMIT ?", limit)
+	} else {
+		rows, err = s.db.Query(ctx, "SELECT body FROM qrie_jobs WHERE kind = ? ORDER BY started DESC, id DESC LIMIT ?", kind, limit)
+	}
+	all, err = collect(rows, err, scanJob)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return all, nil
+}

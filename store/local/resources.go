@@ -1,0 +1,149 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+)
+
+// detail is what of a resource changes with its document only.
+type detail struct {
+	ARN       string            `json:"arn,omitempty"`
+	Name      string            `json:"name,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	Cause     qrie.Cause        `json:"cause"`
+	Explained []string          `json:"explained,omitempty"`
+	Missing   []qrie.Missing    `json:"missing,omitempty"`
+}
+
+const resourceColumns = `version, observed_at, listed_at, generation, changed_at, first_seen, due_at, deleted,
+	type, account, region, id, global, hash, heads, detail`
+
+// resourceRow is a row as it is stored.
+type resourceRow struct {
+	store.Resource
+	observedAt, listedAt, changedAt, firstSeen, dueAt int64
+
+	heads, detail, document []byte
+}
+
+func (r *resourceRow) into() []any {
+	return []any{&r.Version, &r.observedAt, &r.listedAt, &r.Generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.Deleted,
+		&r.Ref.Type, &r.Ref.Account, &r.Ref.Region, &r.Ref.ID, &r.Ref.Global, &r.Hash, &r.heads, &r.detail}
+}
+
+// resource decodes the row.
+func (r *resourceRow) resource(p *packer) (store.Resource, error) {
+	out := r.Resource
+	what := out.Ref.Type + " " + out.Ref.ID
+	out.ObservedAt, out.ListedAt, out.ChangedAt = moment(r.observedAt), moment(r.listedAt), moment(r.changedAt)
+	out.FirstSeen, out.DueAt = moment(r.firstSeen), moment(r.dueAt)
+	if err := decode("the heads of "+what, r.heads, &out.Heads); err != nil {
+		return out, err
+	}
+	var d detail
+	if err := decode("the detail of "+what, r.detail, &d); err != nil {
+		return out, err
+	}
+	out.Ref.ARN, out.Name, out.Tags, out.Cause = d.ARN, d.Name, d.Tags, d.Cause
+	out.Explained, out.Missing = d.Explained, d.Missing
+	var err error
+	out.Document, err = p.expand(what, r.document)
+	return out, err
+}
+
+// ResourceState reads a resource by what identifies it, without the document.
+func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resource, err error) {
+	defer s.metrics.request("qrie_resources", "state")(&err)
+	rid, ok := pack(resourcePrefix, ref.ResourceID())
+	if !ok {
+		return r, fmt.Errorf("BUG: the id of %s cannot be packed", ref)
+	}
+	var row resourceRow
+	err = s.db.QueryRow(ctx, "SELECT "+resourceColumns+" FROM qrie_resources WHERE rid = ?", rid).Scan(row.into()...)
+	if absent(err) {
+		return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read %s: %w", ref, err)
+	}
+	return row.resource(s.pack)
+}
+
+// Resource reads a resource by id, with the document.
+func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err error) {
+	defer s.metrics.request("qrie_resources", "get")(&err)
+	rid, ok := pack(resourcePrefix, id)
+	if !ok {
+		return r, fmt.Errorf("resource %s: %w", id, qrie.ErrNotFound)
+	}
+	var row resourceRow
+	err = s.db.QueryRow(ctx, "SELECT "+resourceColumns+`, (SELECT v.document FROM qrie_versions v WHERE v.n = r.document)
+		FROM qrie_resources r WHERE rid = ?`, rid).Scan(append(row.into(), &row.document)...)
+	if absent(err) {
+		return r, fmt.Errorf("resource %s: %w", id, qrie.ErrNotFound)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read resource %s: %w", id, err)
+	}
+	return row.resource(s.pack)
+}
+
+// ListVersions gives the history of a resource, newest first.
+func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageRequest) (page store.Page[store.Version], err error) {
+	defer s.metrics.request("qrie_versions", "list")(&err)
+	rid, ok := pack(resourcePrefix, resource)
+	if !ok {
+		return page, nil
+	}
+	before := int64(1)<<62 - 1
+	if p.Token != "" {
+		if err := s.signer.Open("versions", resource, p.Token, &before); err != nil {
+			return page, err
+		}
+	}
+	size := p.PageSize()
+	rows, err := s.db.Query(ctx, `SELECT version, observed_at, deleted, cause FROM qrie_versions
+		WHERE rid = ? AND version < ? ORDER BY version DESC LIMIT ?`, rid, before, size+1)
+	page.Items, err = collect(rows, err, scanVersion(resource))
+	if err != nil {
+		return page, fmt.Errorf("list versions of %s: %w", resource, err)
+	}
+	if len(page.Items) > size {
+		page.Items = page.Items[:size]
+		page.Next, err = s.signer.Seal("versions", resource, page.Items[size-1].Version)
+	}
+	return page, err
+}
+
+// ResourceVersion reads one entry with its document.
+func (s *Store) ResourceVersion(ctx context.Context, resource string, version int64) (v store.Version, err error) {
+	defer s.metrics.request("qrie_versions", "get")(&err)
+	missing := fmt.Errorf("version %d of resource %s: %w", version, resource, qrie.ErrNotFound)
+	rid, ok := pack(resourcePrefix, resource)
+	if !ok {
+		return v, missing
+	}
+	var document []byte
+	var observedAt int64
+	var cause []byte
+	v.Resource, v.Version = resource, version
+	err = s.db.QueryRow(ctx, "SELECT observed_at, deleted, cause, document FROM qrie_versions WHERE rid = ? AND version = ?", rid, version).
+		Scan(&observedAt, &v.Deleted, &cause, &document)
+	if absent(err) {
+		return store.Version{}, missing
+	}
+	if err != nil {
+		return v, fmt.Errorf("read version %d of resource %s: %w", version, resource, err)
+	}
+	v.ObservedAt = moment(observedAt)
+	if err := decode("the cause of a version", cause, &v.Cause); err != nil {
+		return v, err
+	}
+	plain, err := s.pack.expand(resource, document)
+	v.Document = json.RawMessage(plain)
+	return v, err
+}

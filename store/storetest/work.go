@@ -1,0 +1,221 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+)
+
+func (w *world) due() []store.DirtyMark {
+	w.Helper()
+	due, err := w.s.DueDirty(w.ctx, w.now, 100)
+	w.ok(err)
+	return due
+}
+
+func event(id string, at time.Time) qrie.Event { return qrie.Event{ID: id, Name: "Put", Time: at} }
+
+var workCases = []testCase{
+	{"marks merge", func(w *world) {
+		ref := bucket(accountA, "data")
+		bare := ref
+		bare.ARN = ""
+		start := w.now
+		var first, second []qrie.Event
+		for i := range 4 {
+			first = append(first, event(fmt.Sprint("e", i), start.Add(time.Duration(-i)*time.Second)))
+			second = append(second, event(fmt.Sprint("e", i+2), start.Add(time.Duration(-i-2)*time.Second)))
+		}
+		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, Events: first, Reason: "settle", DueAt: start.Add(time.Minute), Attempts: 3, Since: start}))
+		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: bare, Events: second, Reason: "denied", DueAt: start.Add(time.Hour), Attempts: 1, Since: start.Add(time.Second)}))
+		same(w, "due before its time", len(w.due()), 0)
+		w.tick(time.Minute)
+		w.reopen()
+		due := w.due()
+		same(w, "due", len(due), 1)
+		got := due[0]
+		if got.Revision == 0 {
+			w.Error("no revision")
+		}
+		got.Revision = 0
+		want := store.DirtyMark{Ref: ref, Reason: "denied", DueAt: start.Add(time.Minute), Attempts: 3, Since: start}
+		for i := range qrie.MaxCauseEvents {
+			want.Events = append(want.Events, event(fmt.Sprint("e", i), start.Add(time.Duration(-i)*time.Second)))
+		}
+		same(w, "merged", got, want)
+		n, oldest, err := w.s.CountDirty(w.ctx)
+		w.ok(err)
+		same(w, "count", n, int64(1))
+		same(w, "oldest", oldest, start)
+	}},
+	{"a mark with its revision is put off", func(w *world) {
+		ref := bucket(accountA, "data")
+		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Since: w.now}))
+		m := w.due()[0]
+		m.DueAt, m.Attempts = w.now.Add(time.Minute), 1
+		w.ok(w.s.PutDirty(w.ctx, m))
+		same(w, "due at once", len(w.due()), 0)
+		// The revision has changed: the same again merges and is due earlier.
+		m.DueAt = w.now
+		w.ok(w.s.PutDirty(w.ctx, m))
+		same(w, "due", len(w.due()), 1)
+		m.DueAt = w.now.Add(time.Hour)
+		w.ok(w.s.PutDirty(w.ctx, m))
+		same(w, "due still", len(w.due()), 1)
+	}},
+	{"a mark is deleted at its revision only", func(w *world) {
+		ref := bucket(accountA, "data")
+		w.want(w.s.DeleteDirty(w.ctx, ref, 1), qrie.ErrConflict)
+		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Since: w.now}))
+		read := w.due()[0]
+		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, Events: []qrie.Event{event("new", w.now)}, DueAt: w.now, Since: w.now}))
+		w.want(w.s.DeleteDirty(w.ctx, ref, read.Revision), qrie.ErrConflict)
+		same(w, "the event is kept", len(w.due()[0].Events), 1)
+		read = w.due()[0]
+		w.ok(w.s.DeleteDirty(w.ctx, ref, read.Revision))
+		n, oldest, err := w.s.CountDirty(w.ctx)
+		w.ok(err)
+		same(w, "count", n, int64(0))
+		same(w, "oldest", oldest, time.Time{})
+		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Since: w.now}))
+		w.want(w.s.DeleteDirty(w.ctx, ref, read.Revision), qrie.ErrConflict)
+	}},
+	{"due marks come earliest first", func(w *world) {
+		for i := range 10 {
+			w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: bucket(accountA, fmt.Sprint(i)), DueAt: w.now.Add(time.Duration(-i) * time.Minute), Since: w.now}))
+		}
+		due, err := w.s.DueDirty(w.ctx, w.now.Add(-3*time.Minute), 4)
+		w.ok(err)
+		var got []string
+		for _, m := range due {
+			got = append(got, m.Ref.ID)
+		}
+		same(w, "due", got, []string{"9", "8", "7", "6"})
+	}},
+	{"dead letters", func(w *world) {
+		data := bytes.Repeat([]byte{0, 0xff, 'x'}, 1000)
+		for i := range 7 {
+			w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: fmt.Sprint("d", i), Shard: "s", Seq: "1", Key: "k", Reason: "not JSON",
+				Arrived: w.now, At: w.now.Add(time.Duration(i/2) * time.Minute), Size: 3000, Data: data}))
+		}
+		w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: "d3", Reason: "another reason", At: w.now}))
+		n, err := w.s.CountDeadLetters(w.ctx)
+		w.ok(err)
+		same(w, "count", n, int64(7))
+		w.reopen()
+		d, err := w.s.DeadLetter(w.ctx, "d3")
+		w.ok(err)
+		same(w, "letter", d, store.DeadLetter{ID: "d3", Shard: "s", Seq: "1", Key: "k", Reason: "not JSON", Arrived: w.now, At: w.now.Add(time.Minute), Size: 3000, Data: data})
+		var got []string
+		for _, d := range paged(w, 2, func(p store.PageRequest) (store.Page[store.DeadLetter], error) { return w.s.ListDeadLetters(w.ctx, p) }) {
+			got = append(got, d.ID)
+			same(w, "data in a list", len(d.Data), 0)
+		}
+		slices.Sort(got[1:3])
+		slices.Sort(got[3:5])
+		slices.Sort(got[5:])
+		same(w, "listed", got, []string{"d6", "d4", "d5", "d2", "d3", "d0", "d1"})
+		w.ok(w.s.DeleteDeadLetter(w.ctx, "d3"))
+		w.want(w.s.DeleteDeadLetter(w.ctx, "d3"), qrie.ErrNotFound)
+		_, err = w.s.DeadLetter(w.ctx, "d3")
+		w.want(err, qrie.ErrNotFound)
+		n, err = w.s.CountDeadLetters(w.ctx)
+		w.ok(err)
+		same(w, "count after deleting", n, int64(6))
+		w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: "large", At: w.now, Size: 5 << 20, Data: make([]byte, 5<<20)}))
+		d, err = w.s.DeadLetter(w.ctx, "large")
+		w.ok(err)
+		same(w, "bytes kept", len(d.Data), store.MaxDeadLetterBytes)
+		same(w, "size told", d.Size, 5<<20)
+	}},
+	{"pages of a job count once", func(w *world) {
+		j := store.Job{ID: "j1", Kind: "inventory", Scope: "all accounts", Reason: "scheduled", State: store.JobRunning, Started: w.now, Pages: 2}
+		w.ok(w.s.PutJob(w.ctx, j))
+		w.want(w.s.PutJob(w.ctx, j), qrie.ErrExists)
+		page := store.JobPage{Page: "p1", Items: 10, Failed: 1, More: 1}
+		for range 3 {
+			got, err := w.s.FinishPage(w.ctx, "j1", page, w.tick(time.Second))
+			w.ok(err)
+			want := j
+			want.Pages, want.Done, want.Items, want.Failed = 3, 1, 10, 1
+			same(w, "after the first page", got, want)
+		}
+		w.reopen()
+		_, err := w.s.FinishPage(w.ctx, "j1", store.JobPage{Page: "p2", Items: 5}, w.now)
+		w.ok(err)
+		got, err := w.s.FinishPage(w.ctx, "j1", store.JobPage{Page: "p3"}, w.now)
+		w.ok(err)
+		want := j
+		want.Pages, want.Done, want.Items, want.Failed, want.State, want.Finished = 3, 3, 15, 1, store.JobDone, w.now
+		same(w, "at the end", got, want)
+		read, err := w.s.Job(w.ctx, "j1")
+		w.ok(err)
+		same(w, "read back", read, want)
+		_, err = w.s.FinishPage(w.ctx, "none", page, w.now)
+		w.want(err, qrie.ErrNotFound)
+		_, err = w.s.Job(w.ctx, "none")
+		w.want(err, qrie.ErrNotFound)
+	}},
+	{"a job with a page that could not be done has failed", func(w *world) {
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", State: store.JobRunning, Started: w.now, Pages: 2}))
+		// The page that another planned may be done before it.
+		got, err := w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1", Error: "denied"}, w.now)
+		w.ok(err)
+		same(w, "running", got.State, store.JobRunning)
+		got, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "2"}, w.now)
+		w.ok(err)
+		same(w, "failed", got.State, store.JobFailed)
+		same(w, "error", got.Error, "denied")
+	}},
+	{"jobs list newest first", func(w *world) {
+		for i := range 6 {
+			w.ok(w.s.PutJob(w.ctx, store.Job{ID: fmt.Sprint("j", i), Kind: []string{"inventory", "policy"}[i%2], State: store.JobRunning, Started: w.tick(time.Second)}))
+		}
+		list := func(kind string, limit int) (out []string) {
+			jobs, err := w.s.ListJobs(w.ctx, kind, limit)
+			w.ok(err)
+			for _, j := range jobs {
+				out = append(out, j.ID)
+			}
+			return out
+		}
+		same(w, "all", list("", 4), []string{"j5", "j4", "j3", "j2"})
+		same(w, "policy", list("policy", 10), []string{"j5", "j3", "j1"})
+	}},
+	{"locks", func(w *world) {
+		lock := func(owner string) (int64, bool) {
+			fence, ok, err := w.s.Lock(w.ctx, "scheduler", owner, w.now, time.Minute)
+			w.ok(err)
+			return fence, ok
+		}
+		first, ok := lock("a")
+		same(w, "taken", ok, true)
+		_, ok = lock("b")
+		same(w, "held", ok, false)
+		w.tick(50 * time.Second)
+		renewed, ok := lock("a")
+		same(w, "renewed", ok, true)
+		if renewed < first {
+			w.Errorf("fence %d after %d", renewed, first)
+		}
+		w.tick(50 * time.Second)
+		_, ok = lock("b")
+		same(w, "held since the renewal", ok, false)
+		w.reopen()
+		w.tick(10 * time.Second)
+		second, ok := lock("b")
+		same(w, "taken after it ran out", ok, true)
+		if second <= renewed {
+			w.Errorf("fence %d after %d", second, renewed)
+		}
+		_, ok = lock("a")
+		same(w, "lost", ok, false)
+		_, ok, err := w.s.Lock(w.ctx, "other", "a", w.now, time.Minute)
+		w.ok(err)
+		same(w, "another lock", ok, true)
+	}},
+}

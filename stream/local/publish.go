@@ -1,0 +1,139 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/stream"
+)
+
+const (
+	// maxKeyBytes is what Kinesis takes as a partition key.
+	maxKeyBytes = 256
+	// A write holds at most this many records and bytes, so that one large
+	// Publish does not keep the others waiting.
+	writeRecords = 1000
+	writeBytes   = 8 << 20
+	// insertRows is how many records one statement inserts.
+	insertRows = 16
+)
+
+const insertOne = "INSERT INTO stream_records (id, key, arrived, total, data) VALUES (?, ?, ?, ?, ?)"
+
+var insertMany = insertOne + strings.Repeat(", (?, ?, ?, ?, ?)", insertRows-1)
+
+// Publish implements stream.Stream. Up to 1,000 records are one write, so they
+// become durable together or not at all. There is no bound on what waits to be
+// consumed but the disk: to hold publishers back would hold back the handlers
+// that publish, and nothing would ever be consumed again.
+func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	for i, r := range records {
+		if len(r.Data) > stream.MaxRecordBytes {
+			return fmt.Errorf("publish record %d of %d: %d bytes, at most %d: %w", i+1, len(records), len(r.Data), stream.MaxRecordBytes, stream.ErrTooLarge)
+		}
+		if len(r.Key) > maxKeyBytes {
+			return fmt.Errorf("publish record %d of %d: a key of %d bytes, at most %d: %w", i+1, len(records), len(r.Key), maxKeyBytes, stream.ErrTooLarge)
+		}
+	}
+	for from := 0; from < len(records); {
+		to, size := from, 0
+		for to < len(records) && to-from < writeRecords && (to == from || size+len(records[to].Data) <= writeBytes) {
+			size += len(records[to].Data)
+			to++
+		}
+		if err := s.append(ctx, records[from:to]); err != nil {
+			failed := make([]int, 0, len(records)-from)
+			for i := from; i < len(records); i++ {
+				failed = append(failed, i)
+			}
+			return &stream.PublishError{Failed: failed, Err: notice(err)}
+		}
+		from = to
+	}
+	return nil
+}
+
+// append writes records as one and wakes their readers.
+func (s *Stream) append(ctx context.Context, records []stream.Record) error {
+	byShard := make([][]stream.Record, s.shards)
+	for _, r := range records {
+		shard := s.shardOf(r.Key)
+		byShard[shard] = append(byShard[shard], r)
+	}
+	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		arrived := s.opts.Now().UnixNano()
+		for shard, records := range byShard {
+			if len(records) == 0 {
+				continue
+			}
+			if err := appendShard(tx, shard, arrived, records); err != nil {
+				return fmt.Errorf("append to %s: %w", shardName(shard), err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for shard, records := range byShard {
+		if len(records) > 0 {
+			select {
+			case (chan struct{})(nil) <- struct{}{}:
+_ = shard
+			default:
+			}
+		}
+	}
+	return nil
+}
+
+// appendShard numbers the records behind the last one. The trimmer leaves the
+// record at the checkpoint, so numbers are never given twice, and another
+// process may append in between.
+func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []stream.Record) error {
+	id, total := recordID(shard, 0), int64(0)
+	err := tx.QueryRow("SELECT id, total FROM stream_records WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+		id, recordID(shard+1, 0)-1).Scan(&id, &total)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	args := make([]any, 0, 5*min(len(records), insertRows))
+	for len(records) > 0 {
+		query, n := insertOne, 1
+		if len(records) >= insertRows {
+			query, n = insertMany, insertRows
+		}
+		args = args[:0]
+		for _, r := range records[:n] {
+			id++
+			total += int64(len(r.Key) + len(r.Data))
+			data := r.Data
+			if data == nil {
+				data = []byte{} // nil would be NULL
+			}
+			args = append(args, id, r.Key, arrived, total, data)
+		}
+		if _, err := tx.Exec(query, args...); err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+// shardOf spreads keys by FNV-1a. It decides where old records are, so it must
+// never change.
+func (s *Stream) shardOf(key string) int {
+	hash := uint32(2166136261)
+	for i := range len(key) {
+		hash = (hash ^ uint32(key[i])) * 16777619
+	}
+	return int(hash % uint32(s.shards))
+}

@@ -1,0 +1,131 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/stream"
+)
+
+// A batch holds at most this many records, and is closed by the one with which
+// it reaches that many bytes.
+const (
+	batchRecords = 1000
+	batchBytes   = 4 << 20
+)
+
+// read gives the records of a shard after a sequence number.
+func (s *Stream) read(ctx context.Context, shard int, after int64, limit int) ([]stream.Record, error) {
+	rows, err := s.db.Query(ctx, "SELECT id, key, arrived, data FROM stream_records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+		recordID(shard, after), recordID(shard+1, 0), min(limit, batchRecords))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", shardName(shard), err)
+	}
+	defer rows.Close()
+	var records []stream.Record
+	name := shardName(shard)
+	for size := 0; size < batchBytes && rows.Next(); {
+		var id, arrived int64
+		r := stream.Record{Shard: name}
+		if err := rows.Scan(&id, &r.Key, &arrived, &r.Data); err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		r.Seq = strconv.FormatInt(seqOf(id), 10)
+		r.Arrived = time.Unix(0, arrived)
+		records = append(records, r)
+		size += len(r.Data)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return records, nil
+}
+
+// Shards implements stream.Stream. The owner is the one in the table, who may
+// have died less than LeaseTime ago.
+func (s *Stream) Shards(ctx context.Context) ([]stream.ShardInfo, error) {
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	leases, err := readLeases(func(query string, args ...any) (*sql.Rows, error) { return s.db.Query(ctx, query, args...) })
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]stream.ShardInfo, 0, len(leases))
+	for _, l := range leases {
+		info := stream.ShardInfo{ID: shardName(l.shard), Owner: l.owner, Epoch: l.epoch}
+		if l.checkpoint > 0 {
+			info.Checkpoint = strconv.FormatInt(l.checkpoint, 10)
+		}
+		var last, oldest int64
+		err := s.db.QueryRow(ctx, "SELECT coalesce(max(id), 0) FROM stream_records WHERE id BETWEEN ? AND ?",
+			recordID(l.shard, 0), recordID(l.shard+1, 0)-1).Scan(&last)
+		if err != nil {
+			return nil, fmt.Errorf("describe %s: %w", info.ID, err)
+		}
+		// Numbers have no gaps after the checkpoint.
+		info.Behind = max(0, seqOf(last)-l.checkpoint)
+		err = s.db.QueryRow(ctx, "SELECT arrived FROM stream_records WHERE id > ? AND id < ? ORDER BY id LIMIT 1",
+			recordID(l.shard, l.checkpoint), recordID(l.shard+1, 0)).Scan(&oldest)
+		switch {
+		case err == nil:
+			info.Lag = max(0, s.opts.Now().Sub(time.Unix(0, oldest)))
+		case !errors.Is(err, sql.ErrNoRows):
+			return nil, fmt.Errorf("describe %s: %w", info.ID, err)
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+// lease is one row of stream_leases.
+type lease struct {
+	shard      int
+	owner      string
+	epoch      int64
+	counter    int64
+	checkpoint int64
+}
+
+type queryFunc func(query string, args ...any) (*sql.Rows, error)
+
+func readLeases(query queryFunc) ([]lease, error) {
+	rows, err := query("SELECT shard, owner, epoch, counter, checkpoint FROM stream_leases ORDER BY shard")
+	if err != nil {
+		return nil, fmt.Errorf("read leases: %w", err)
+	}
+	defer rows.Close()
+	var leases []lease
+	for rows.Next() {
+		var l lease
+		if err := rows.Scan(&l.shard, &l.owner, &l.epoch, &l.counter, &l.checkpoint); err != nil {
+			return nil, fmt.Errorf("read leases: %w", err)
+		}
+		leases = append(leases, l)
+	}
+	return leases, rows.Err()
+}
+
+// readWorkers gives the heartbeat counter of every consumer.
+func readWorkers(tx *sqlite.Tx) (map[string]int64, error) {
+	rows, err := tx.Query("SELECT owner, counter FROM stream_workers")
+	if err != nil {
+		return nil, fmt.Errorf("read workers: %w", err)
+	}
+	defer rows.Close()
+	workers := map[string]int64{}
+	for rows.Next() {
+		var owner string
+		var counter int64
+		if err := rows.Scan(&owner, &counter); err != nil {
+			return nil, fmt.Errorf("read workers: %w", err)
+		}
+		workers[owner] = counter
+	}
+	return workers, rows.Err()
+}

@@ -1,0 +1,94 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useRef, useState } from "react";
+import * as queries from "~/api/queries";
+import type { Transition } from "~/api/types";
+import { causeLine } from "~/lib/cause";
+import { count } from "~/lib/format";
+import { HeldLists } from "~/lib/held";
+import { Panel } from "~/ui/Panel";
+import { Loaded } from "~/ui/Query";
+import { SeverityGlyph } from "~/ui/Severity";
+import { Ago } from "~/ui/Time";
+
+const shown = 9;
+
+const verb: Record<Transition["kind"], string> = {
+  opened: "opened",
+  reopened: "reopened",
+  changed: "changed",
+  resolved: "resolved",
+};
+
+/** What opened and what was resolved, as it happens. It stands still under the pointer. */
+export function LiveFeed() {
+  const changes = useQuery(queries.changes(50));
+  const held = useRef(new HeldLists());
+  const [paused, setPaused] = useState(false);
+  const hold = (on: boolean) => {
+    held.current.hold(on);
+    setPaused(on);
+  };
+  return (
+    <Panel title="Live" note={paused ? "paused while you point at it" : undefined}>
+      <div onPointerEnter={() => hold(true)} onPointerLeave={() => hold(false)}>
+        <Loaded of={changes} rows={6}>
+          {(data) => {
+            const list = held.current.show("feed", data.transitions.slice(0, shown), (t) => t.id);
+            if (list.rows.length === 0)
+              return <p className="px-4 pb-4 text-ink-2">Nothing has changed yet.</p>;
+            return (
+              <>
+                <ol>
+                  {list.rows.map((t) => (
+                    <Entry key={t.id} t={t} />
+                  ))}
+                </ol>
+                {list.waiting > 0 ? (
+                  <p className="px-4 py-1 text-ink-3 text-small">{count(list.waiting)} newer</p>
+                ) : null}
+              </>
+            );
+          }}
+        </Loaded>
+      </div>
+    </Panel>
+  );
+}
+
+/** Who did it, where that is certain. */
+function who(t: Transition): string {
+  return t.cause.attribution === "exact" ? (t.cause.events[0]?.actor.name ?? "") : "";
+}
+
+function Entry({ t }: { t: Transition }) {
+  const good = t.kind === "resolved";
+  return (
+    <li className="grid grid-cols-[16px_minmax(0,1fr)_minmax(0,92px)_68px] items-center gap-x-2 border-border border-t px-4 py-1">
+      {good ? (
+        <span className="text-ok" aria-hidden>
+          ✓
+        </span>
+      ) : (
+        <SeverityGlyph label={t.severity_label} />
+      )}
+      <span className="truncate">
+        <span className={good ? "text-ok" : "text-ink-2"}>{verb[t.kind]} </span>
+        <Link
+          to="/findings/$id"
+          params={{ id: t.finding }}
+          preload={false}
+          className="hover:underline"
+        >
+          {t.policy_title} <span className="text-ink-2">on {t.resource_name}</span>
+        </Link>
+      </span>
+      <span className="truncate text-ink-2" title={causeLine(t.cause)}>
+        {who(t)}
+      </span>
+      <span className="text-right text-ink-3 text-small">
+        <Ago at={t.at} />
+      </span>
+    </li>
+  );
+}
