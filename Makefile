@@ -64,8 +64,7 @@ test-web: web/dist/index.html ## types, style and unit tests of the dashboard
 .PHONY: test-e2e
 test-e2e: bin/qrie-demo chromium ## the dashboard in a real browser, against the real binary
 	@echo "== dashboard in Chromium"
-	mkdir -p $(SCREENS)
-	node web/e2e/run.mjs bin/qrie-demo $(SCREENS)
+	scripts/e2e.sh bin/qrie-demo $(SCREENS)
 
 .PHONY: chromium
 chromium:

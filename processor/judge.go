@@ -30,7 +30,7 @@ type look struct {
 // same look gives the same evaluation.
 func judge(l look) store.Evaluation {
 	next := store.Resource{Ref: l.obs.Ref, ObservedAt: l.obs.ObservedAt, ListedAt: l.obs.ObservedAt, FirstSeen: l.obs.ObservedAt,
-		Deleted: l.obs.Deleted, Document: l.obs.Document, Hash: hashDocument(l.obs.Document), Generation: l.board.generation}
+		Deleted: l.obs.Deleted, Document: l.obs.Document, Hash: hashDocument(l.obs.Ref.Type, l.obs.Document), Generation: l.board.generation}
 	eval := store.Evaluation{Reread: l.reread}
 	if l.stored != nil {
 		eval.Base = l.stored.Version
@@ -181,9 +181,13 @@ func decode(obs qrie.Observation) (resources.View, error) {
 	return view, nil
 }
 
-func hashDocument(document []byte) string {
+// hashDocument changes with whatever somebody may have changed.
+func hashDocument(resourceType string, document []byte) string {
 	if len(document) == 0 {
 		return ""
+	}
+	if t, ok := resources.Find(resourceType); ok {
+		document = t.Steady(document)
 	}
 	sum := sha256.Sum256(document)
 	return hex.EncodeToString(sum[:12])

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/ingest"
@@ -106,14 +107,14 @@ func (s *session) count(service, outcome string) {
 	s.w.metrics.events.WithLabelValues(service, outcome).Inc()
 }
 
-// serviceLabels maps the event sources that some resource type listens to, so
-// that the label is bounded; any other is "other".
+// serviceLabels maps the event sources that some resource type listens to to
+// their short names, so that the label is bounded; any other is "other".
 func serviceLabels(types []resources.Type) map[string]string {
 	labels := map[string]string{}
 	for _, t := range types {
 		for _, r := range t.Events {
-			if _, ok := labels[r.Source]; !ok {
-				labels[r.Source] = t.Service()
+			if service, _, ok := strings.Cut(r.Source, "."); ok {
+				labels[r.Source] = service
 			}
 		}
 	}

@@ -235,26 +235,45 @@ func (c *cache) computedAt(ctx context.Context) (at time.Time, ok bool, err erro
 // computeLocked computes the entry under the lock and gives the lock back,
 // also after an error.
 func (c *cache) computeLocked(ctx context.Context, fence int64) error {
-	payload, at, err := c.computeEntry(ctx)
-	if err == nil {
-		err = c.store.PutSummary(ctx, store.Summary{Key: c.key, Payload: payload, ComputedAt: at, Fence: fence}, c.owner)
-		if errors.Is(err, qrie.ErrFenced) {
-			// It took longer than the lock lasts, and another server has taken
-			// over: that one's entry is as good and not older.
-			c.log.Warn("a refresh was too slow and was fenced off", "key", c.key, "fence", fence)
-			return nil
-		}
-		if err == nil {
-			return nil
-		}
-		err = fmt.Errorf("store summary %s: %w", c.key, err)
+	done, err := c.done(ctx)
+	if done || err != nil {
+		return c.unlock(ctx, fence, err)
 	}
-	// The lock goes back even when ctx has ended, so that the next server need
-	// not wait for it to expire.
-	unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	payload, at, err := c.computeEntry(ctx)
+	if err != nil {
+		return c.unlock(ctx, fence, err)
+	}
+	err = c.store.PutSummary(ctx, store.Summary{Key: c.key, Payload: payload, ComputedAt: at, Fence: fence}, c.owner)
+	switch {
+	case errors.Is(err, qrie.ErrFenced):
+		// It took longer than the lock lasts, and another server has taken
+		// over: that one's entry is as good and not older.
+		c.log.Warn("a refresh was too slow and was fenced off", "key", c.key, "fence", fence)
+		return nil
+	case err != nil:
+		return c.unlock(ctx, fence, fmt.Errorf("store summary %s: %w", c.key, err))
+	}
+	return nil
+}
+
+// done tells whether another server, or the refresh before this one, stored a
+// fresh entry between the look that found none and the taking of the lock.
+func (c *cache) done(ctx context.Context) (bool, error) {
+	stamp, err := c.stamp(ctx)
+	if err != nil {
+		return false, err
+	}
+	have, ok, err := c.read(ctx, stamp)
+	return ok && !have.stale, err
+}
+
+// unlock gives the lock back, also when ctx has ended: the next server need
+// then not wait for it to expire. It returns err with what went wrong itself.
+func (c *cache) unlock(ctx context.Context, fence int64, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if unlockErr := c.store.UnlockSummary(unlock, c.key, c.owner, fence); unlockErr != nil && !errors.Is(unlockErr, qrie.ErrFenced) {
-		err = errors.Join(err, fmt.Errorf("unlock summary %s: %w", c.key, unlockErr))
+	if unlockErr := c.store.UnlockSummary(ctx, c.key, c.owner, fence); unlockErr != nil && !errors.Is(unlockErr, qrie.ErrFenced) {
+		return errors.Join(err, fmt.Errorf("unlock summary %s: %w", c.key, unlockErr))
 	}
 	return err
 }

@@ -113,6 +113,29 @@ func TestColdCacheComputesOnce(t *testing.T) {
 	}
 }
 
+// TestLateAskerComputesNothing: it found no entry, and by the time it has the
+// lock there is one.
+func TestLateAskerComputesNothing(t *testing.T) {
+	r := newRig(t)
+	var sum counter
+	first, late := r.cache("a", &sum), r.cache("b", &sum)
+	r.start(first)
+	r.start(late)
+	first.value(t)
+	for _, c := range []*cache{first, late} {
+		refresh := c.ask()
+		<-refresh.done
+		must(t, refresh.err)
+	}
+	if n := sum.computed.Load(); n != 1 {
+		t.Errorf("%d computations, want 1", n)
+	}
+	// And the lock was given back.
+	if _, ok, err := r.store.LockSummary(t.Context(), "counter", "c", r.clock.now(), lockAge); err != nil || !ok {
+		t.Errorf("the lock is still held: %v", err)
+	}
+}
+
 func TestFreshThenStaleWhileRevalidating(t *testing.T) {
 	r := newRig(t)
 	var sum counter

@@ -38,6 +38,8 @@ func rdsInstance() Type {
 		Name: "AWS::RDS::DBInstance", Title: "RDS DB instance", Lower: true,
 		ARN:     "arn:{partition}:rds:{region}:{account}:db:{id}",
 		Members: []string{"DBInstance"},
+		// Point-in-time recovery moves on every five minutes.
+		Volatile: []string{"DBInstance.LatestRestorableTime"},
 		Events: []Rule{
 			{
 				Source: rdsEvents,

@@ -30,6 +30,9 @@ type Type struct {
 	ARN string
 	// Members are the members that a document of this type may hold.
 	Members []string
+	// Volatile are fields (Member.Field) that AWS changes by itself all the
+	// time. A document that differs in nothing else has not changed.
+	Volatile []string
 	// Events is the event map: which CloudTrail records mark which ids.
 	Events []Rule
 	// Actions are the IAM actions that listing and describing take, each with

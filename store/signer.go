@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/qrie-sec/qrie"
 )
@@ -51,7 +52,7 @@ func (s *Signer) Open(list string, query any, token string, place any) error {
 		return fmt.Errorf("page token of %d characters: %w", len(token), qrie.ErrBadToken)
 	}
 	raw, err := tokenEncoding.DecodeString(token)
-	if err != nil || len(raw) < signatureBytes {
+	if err != nil || len(raw) < signatureBytes || strings.ContainsAny(token, "\r\n") { // which decoding passes over
 		return fmt.Errorf("page token is damaged: %w", qrie.ErrBadToken)
 	}
 	want, err := s.sign(list, query, raw[signatureBytes:])

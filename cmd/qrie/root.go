@@ -30,6 +30,14 @@ const (
 // usageError is a mistake in how a command was called.
 type usageError struct{ error }
 
+// tryHelp is the command whose help tells how to call it.
+type tryHelp struct {
+	error
+	command string
+}
+
+func (t tryHelp) Unwrap() error { return t.error }
+
 // run is the whole program: it never touches the process's own streams,
 // environment apart from QRIE_ variables, or exit.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
@@ -47,6 +55,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exitInterrupted
 	}
 	fmt.Fprintf(errOut, "qrie: %v\n", err)
+	var help tryHelp
+	if errors.As(err, &help) {
+		fmt.Fprintf(errOut, "Try '%s --help'.\n", help.command)
+	}
 	var usage usageError
 	switch {
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
@@ -81,7 +93,7 @@ QRIE_LOG_LEVEL. A flag wins over the environment.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w%s\nTry '%s --help'.", err, nearestFlag(cmd, err), cmd.CommandPath())}
+		return tryHelp{usageError{fmt.Errorf("%w%s", err, nearestFlag(cmd, err))}, cmd.CommandPath()}
 	})
 	root.AddCommand(newUp(), newReplay(), newEvents(), newPolicy(), newToken(), newVersion())
 	return root
@@ -149,7 +161,7 @@ func distance(a, b string) int {
 func args(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
 		if len(given) < least || (most >= 0 && len(given) > most) {
-			return usageError{fmt.Errorf("%s takes %s; %d given\nTry '%s --help'.", cmd.CommandPath(), what, len(given), cmd.CommandPath())}
+			return tryHelp{usageError{fmt.Errorf("%s takes %s; %d given", cmd.CommandPath(), what, len(given))}, cmd.CommandPath()}
 		}
 		return nil
 	}
@@ -159,7 +171,7 @@ func args(least, most int, what string) cobra.PositionalArgs {
 func group(use, short string, sub ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: func(cmd *cobra.Command, given []string) error {
 		if len(given) > 0 {
-			return usageError{fmt.Errorf("%s has no command %q\nTry '%s --help'.", cmd.CommandPath(), given[0], cmd.CommandPath())}
+			return tryHelp{usageError{fmt.Errorf("%s has no command %q", cmd.CommandPath(), given[0])}, cmd.CommandPath()}
 		}
 		return nil
 	}, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}

@@ -19,6 +19,9 @@ const closeChunk = 25
 // few in each transaction.
 func (s *Store) CloseFindings(ctx context.Context, policy string, why qrie.Resolution, at time.Time, limit int) (closed int, err error) {
 	defer s.metrics.request("qrie_findings", "close")(&err)
+	if err := s.names.load(ctx, s.db); err != nil {
+		return 0, fmt.Errorf("close findings of %s: %w", policy, err)
+	}
 	for _, k := range s.names.kinds() {
 		if k.policy != policy {
 			continue

@@ -76,6 +76,9 @@ func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.
 			return page, err
 		}
 	}
+	if err := s.names.load(ctx, s.db); err != nil {
+		return page, fmt.Errorf("list findings: %w", err)
+	}
 	plan, ok := s.plan(q)
 	if !ok {
 		return page, nil

@@ -17,20 +17,27 @@ type findingPlan struct {
 	args    []any
 }
 
-// The index ranges of findings, each with what is fixed of its key.
+// findingIndex is an index of findings and what a range of it fixes.
+type findingIndex struct {
+	name  string
+	fixed []string
+}
+
+// Each index is named in its query: SQLite takes them for equally good until
+// it is told how the values lie.
 var (
-	everyFinding     = []string{"active"}
-	findingsByKind   = []string{"active", "kind"}
-	findingsByOwner  = []string{"active", "account", "service"}
-	findingsOfObject = []string{"rid"}
+	everyFinding     = findingIndex{"qrie_findings_all", []string{"active"}}
+	findingsByKind   = findingIndex{"qrie_findings_kind", []string{"active", "kind"}}
+	findingsByOwner  = findingIndex{"qrie_findings_account", []string{"active", "account", "service"}}
+	findingsOfObject = findingIndex{"qrie_findings_resource", []string{"rid"}}
 )
 
 // findingQuery is the text of a range read. The fixed columns are ?1 and so
 // on; what follows them are the place, the bounds and, if rows are checked,
 // the values of the filter as JSON.
-func findingQuery(fixed []string, checked bool) string {
+func findingQuery(index findingIndex, checked bool) string {
 	var b strings.Builder
-	n := len(fixed)
+	n := len(index.fixed)
 	body := "body"
 	if checked {
 		body = fmt.Sprintf(`CASE WHEN
@@ -41,89 +48,106 @@ func findingQuery(fixed []string, checked bool) string {
 			opened_at >= ?%[5]d AND (?%[6]d = '' OR instr(haystack, ?%[6]d) > 0)
 			THEN body END`, n+6, n+7, n+8, n+9, n+10, n+11)
 	}
-	fmt.Fprintf(&b, "SELECT rank, newest, fid, %s FROM qrie_findings WHERE ", body)
-	for i, column := range fixed {
+	fmt.Fprintf(&b, "SELECT rank, newest, fid, %s FROM qrie_findings INDEXED BY %s WHERE ", body, index.name)
+	for i, column := range index.fixed {
 		fmt.Fprintf(&b, "%s = ?%d AND ", column, i+1)
 	}
 	fmt.Fprintf(&b, "(rank, newest, fid) > (?%d, ?%d, ?%d) AND rank <= ?%d ORDER BY rank, newest, fid LIMIT ?%d", n+1, n+2, n+3, n+4, n+5)
 	return b.String()
 }
 
-// plan chooses the index. ok is false if nothing stored can meet the filter.
-//
-// An account, then a policy, type or service, narrow best and have an index
-// each; Region, text and time of opening are checked on the rows.
+// plan is how a filter is answered. ok is false if nothing stored can meet it.
 func (s *Store) plan(q store.FindingQuery) (plan findingPlan, ok bool) {
-	states := activeFlags(q.States)
-	ranges := store.SeverityRanges(q.Bands)
-	if len(states) == 0 || len(ranges) == 0 {
+	f, ok := s.resolve(q)
+	if !ok {
 		return plan, false
 	}
-	check := rowCheck{text: q.Text, openedFrom: nanos(q.OpenedFrom)}
-	if len(q.Regions) > 0 {
-		if check.regions = s.numbersOf(regionName, q.Regions); len(check.regions) == 0 {
-			return plan, false
+	index, keys := f.choose()
+	plan.args = f.check.args()
+	query := findingQuery(index, plan.args != nil)
+	for _, key := range keys {
+		if f.rid != nil {
+			plan.add(query, key, f.ranges)
+			continue
 		}
-	}
-	var accounts []int64
-	if len(q.Accounts) > 0 {
-		if accounts = s.numbersOf(accountName, q.Accounts); len(accounts) == 0 {
-			return plan, false
-		}
-	}
-	all := s.names.kinds()
-	kinds := slices.DeleteFunc(slices.Clone(all), func(k kind) bool {
-		return !among(q.Policies, k.policy) || !among(q.Types, k.resourceType) || !among(q.Services, k.service())
-	})
-	if len(kinds) == 0 {
-		return plan, false
-	}
-	narrowed := len(kinds) < len(all)
-	services := s.servicesOf(kinds)
-	parts := len(states) * len(ranges)
-
-	var fixed []string
-	var keys [][]any
-	switch {
-	case q.Resource != "":
-		rid, ok := pack(resourcePrefix, q.Resource)
-		if !ok {
-			return plan, false
-		}
-		fixed, keys = findingsOfObject, [][]any{{rid}}
-		check.states = states
-		check.accounts, check.kinds = accounts, numbersOfKinds(kinds, narrowed)
-	case accounts != nil && len(accounts)*len(services)*parts <= maxSources:
-		fixed = findingsByOwner
-		for _, a := range accounts {
-			for _, service := range services {
-				keys = append(keys, []any{a, service})
-			}
-		}
-		// The services of the kinds may have other kinds too.
-		check.kinds = numbersOfKinds(kinds, narrowed && (len(q.Policies) > 0 || len(q.Types) > 0))
-	case narrowed && len(kinds)*parts <= maxSources:
-		fixed, check.accounts = findingsByKind, accounts
-		for _, k := range kinds {
-			keys = append(keys, []any{k.n})
-		}
-	default:
-		fixed, keys = everyFinding, [][]any{{}}
-		check.accounts, check.kinds = accounts, numbersOfKinds(kinds, narrowed)
-	}
-
-	plan.args = check.args()
-	query := findingQuery(fixed, plan.args != nil)
-	if q.Resource != "" {
-		plan.add(query, keys[0], ranges)
-		return plan, true
-	}
-	for _, active := range states {
-		for _, key := range keys {
-			plan.add(query, append([]any{active}, key...), ranges)
+		for _, active := range f.states {
+			plan.add(query, append([]any{active}, key...), f.ranges)
 		}
 	}
 	return plan, true
+}
+
+// findingFilter is a query in the numbers that the rows hold.
+type findingFilter struct {
+	states   []int64
+	ranges   []store.SeverityRange
+	kinds    []int64
+	narrowed bool    // kinds are not all there are
+	exact    bool    // the query names policies or types
+	services []int64 // of the kinds
+	accounts []int64 // nil: any
+	rid      []byte  // nil: any
+	check    rowCheck
+}
+
+// resolve looks the names of a query up. ok is false if one of its members
+// names only what no finding has.
+func (s *Store) resolve(q store.FindingQuery) (f findingFilter, ok bool) {
+	f.states, f.ranges = activeFlags(q.States), store.SeverityRanges(q.Bands)
+	f.accounts = s.numbersOf(accountName, q.Accounts)
+	f.check = rowCheck{text: q.Text, openedFrom: nanos(q.OpenedFrom), regions: s.numbersOf(regionName, q.Regions)}
+	all := s.names.kinds()
+	var services []string
+	for _, k := range all {
+		if among(q.Policies, k.policy) && among(q.Types, k.resourceType) && among(q.Services, k.service()) {
+			f.kinds = append(f.kinds, k.n)
+			services = append(services, k.service())
+		}
+	}
+	slices.Sort(services)
+	f.services = s.numbersOf(serviceName, slices.Compact(services))
+	f.narrowed, f.exact = len(f.kinds) < len(all), len(q.Policies)+len(q.Types) > 0
+	if q.Resource != "" {
+		if f.rid, ok = pack(resourcePrefix, q.Resource); !ok {
+			return f, false
+		}
+	}
+	ok = len(f.states) > 0 && len(f.ranges) > 0 && len(f.kinds) > 0 &&
+		(len(q.Accounts) == 0 || len(f.accounts) > 0) && (len(q.Regions) == 0 || len(f.check.regions) > 0)
+	return f, ok
+}
+
+// choose takes an index and leaves to f.check what it does not answer. One
+// resource, then an account, then a policy, type or service narrow best.
+func (f *findingFilter) choose() (index findingIndex, keys [][]any) {
+	parts := len(f.states) * len(f.ranges)
+	if f.narrowed {
+		f.check.kinds = f.kinds
+	}
+	f.check.accounts = f.accounts
+	switch {
+	case f.rid != nil:
+		f.check.states = f.states
+		return findingsOfObject, [][]any{{f.rid}}
+	case f.accounts != nil && len(f.accounts)*len(f.services)*parts <= maxSources:
+		f.check.accounts = nil
+		if !f.exact {
+			f.check.kinds = nil // the services say it all
+		}
+		for _, account := range f.accounts {
+			for _, service := range f.services {
+				keys = append(keys, []any{account, service})
+			}
+		}
+		return findingsByOwner, keys
+	case f.narrowed && len(f.kinds)*parts <= maxSources:
+		f.check.kinds = nil
+		for _, kind := range f.kinds {
+			keys = append(keys, []any{kind})
+		}
+		return findingsByKind, keys
+	}
+	return everyFinding, [][]any{{}}
 }
 
 // add plans one index range for each range of severities.
@@ -189,24 +213,4 @@ func (s *Store) numbersOf(sort string, texts []string) []int64 {
 		}
 	}
 	return out
-}
-
-func numbersOfKinds(kinds []kind, narrowed bool) []int64 {
-	if !narrowed {
-		return nil
-	}
-	out := make([]int64, len(kinds))
-	for i, k := range kinds {
-		out[i] = k.n
-	}
-	return out
-}
-
-func (s *Store) servicesOf(kinds []kind) []int64 {
-	var texts []string
-	for _, k := range kinds {
-		texts = append(texts, k.service())
-	}
-	slices.Sort(texts)
-	return s.numbersOf(serviceName, slices.Compact(texts))
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -146,6 +147,9 @@ func (s *Store) join(ctx context.Context, findings []qrie.Finding) error {
 			return v, err
 		}
 		v.r = &store.Resource{ObservedAt: moment(observedAt)}
+		if !bytes.Contains(heads, []byte(qrie.Unknown)) {
+			return v, nil // Join asks the heads for nothing else
+		}
 		return v, decode("heads", heads, &v.r.Heads)
 	})
 	if err != nil {

@@ -46,22 +46,32 @@ type names struct {
 	mu   sync.RWMutex
 	ids  map[name]int64
 	kind []kind // sorted by policy and type
+	read int64  // up to which number the table was read
 }
 
+// load reads the names that are new since it was last called, also those of
+// other processes. Lists begin with it.
 func (t *names) load(ctx context.Context, db *sqlite.DB) error {
 	type row struct {
 		name
 		n int64
 	}
-	rows, err := db.Query(ctx, "SELECT n, sort, name FROM qrie_names")
+	t.mu.RLock()
+	read := t.read
+	t.mu.RUnlock()
+	rows, err := db.Query(ctx, "SELECT n, sort, name FROM qrie_names WHERE n > ? ORDER BY n", read)
 	all, err := collect(rows, err, func(r *sql.Rows) (v row, err error) { return v, r.Scan(&v.n, &v.sort, &v.text) })
 	if err != nil {
 		return fmt.Errorf("read names: %w", err)
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range all {
 		t.add(r.name, r.n)
+		t.read = max(t.read, r.n)
 	}
 	return nil
 }

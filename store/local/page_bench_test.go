@@ -181,6 +181,7 @@ func measure(b *testing.B, page func(i int, token string) (string, error)) {
 	took := make([]time.Duration, 0, b.N)
 	token, turn := "", 0
 	b.ReportAllocs()
+	before := cpuTime()
 	for i := range b.N {
 		if i%10 == 0 || token == "" {
 			token = ""
@@ -192,6 +193,7 @@ func measure(b *testing.B, page func(i int, token string) (string, error)) {
 		must(b, err)
 		token = next
 	}
+	b.ReportMetric(float64((cpuTime()-before).Microseconds())/float64(b.N), "cpu-us/op")
 	slices.Sort(took)
 	b.ReportMetric(took[len(took)/2].Seconds()*1000, "p50-ms")
 	b.ReportMetric(took[len(took)*99/100].Seconds()*1000, "p99-ms")

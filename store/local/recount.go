@@ -84,6 +84,10 @@ func (s *Store) countBoth(ctx context.Context) (had, is map[store.Counter]int64,
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the counters: %w", err)
 	}
+	// After the transaction has begun, so that no row of it has an unknown name.
+	if err := s.names.load(ctx, s.db); err != nil {
+		return nil, nil, err
+	}
 	for _, c := range counts {
 		if c.Dimension != store.ByDay || c.Name > trimmed {
 			had[c.Counter] = c.n

@@ -42,6 +42,9 @@ func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p stor
 			return page, err
 		}
 	}
+	if err := s.names.load(ctx, s.db); err != nil {
+		return page, fmt.Errorf("list resources: %w", err)
+	}
 	l := resourceList{store: s, q: q, size: p.PageSize(), at: at}
 	more, err := l.run(ctx)
 	if err != nil {

@@ -124,17 +124,6 @@ func shards(tb testing.TB, s stream.Stream) []stream.ShardInfo {
 	return infos
 }
 
-func drained(tb testing.TB, s stream.Stream) func() bool {
-	return func() bool {
-		for _, shard := range shards(tb, s) {
-			if shard.Behind > 0 {
-				return false
-			}
-		}
-		return true
-	}
-}
-
 func TestShardsAreFixed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "qrie.db")
 	f := openAt(t, path, local.Options{Shards: 3})

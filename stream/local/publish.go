@@ -85,8 +85,7 @@ func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 	for shard, records := range byShard {
 		if len(records) > 0 {
 			select {
-			case (chan struct{})(nil) <- struct{}{}:
-_ = shard
+			case s.wake[shard] <- struct{}{}:
 			default:
 			}
 		}

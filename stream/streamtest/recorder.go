@@ -2,7 +2,6 @@ package streamtest
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -193,20 +192,6 @@ func has(seen map[string]int, records []stream.Record) bool {
 		}
 	}
 	return true
-}
-
-// missing names records that were not delivered, for a message.
-func missing(seen map[string]int, records []stream.Record) string {
-	var names []string
-	for _, r := range records {
-		if seen[string(r.Data)] == 0 {
-			names = append(names, string(r.Data))
-		}
-	}
-	if len(names) > 10 {
-		return fmt.Sprintf("%v and %d more", names[:10], len(names)-10)
-	}
-	return fmt.Sprint(names)
 }
 
 // block waits for the gate, or the end of the session.

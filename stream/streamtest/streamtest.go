@@ -158,7 +158,7 @@ func (s *suite) consume(st stream.Stream, h stream.Handler) (stop func() error) 
 		case <-ended:
 			return err
 		case <-time.After(s.patience() + s.DrainTimeout):
-			return fmt.Errorf("Consume did not return within %v", s.patience()+s.DrainTimeout)
+			return fmt.Errorf("the end of Consume did not come within %v", s.patience()+s.DrainTimeout)
 		}
 	}
 	s.t.Cleanup(func() { _ = stop() })

@@ -116,6 +116,27 @@ for (const { name, path, ready, act, faulty } of pages) {
   }
 }
 
+test("the checks can fail: a picture without words, another origin, an inline script", async () => {
+  const { page, faults, close } = await open(browser);
+  await page.goto(`${base}/system`);
+  await page.getByText("Checkpoint").waitFor();
+  await page.evaluate(() => {
+    document.body.append(document.createElement("img"));
+    const script = document.createElement("script");
+    script.textContent = "globalThis.ran = true";
+    document.body.append(script);
+    void fetch("http://elsewhere.invalid/").catch(() => {});
+  });
+  await page.waitForTimeout(200);
+  assert.match((await axeViolations(page)).join(), /image-alt/);
+  assert.ok(
+    faults.some((f) => f.startsWith("elsewhere")) ||
+      faults.some((f) => f.includes("elsewhere.invalid")),
+  );
+  assert.equal(await page.evaluate(() => globalThis.ran), undefined, "the policy let a script in");
+  await close();
+});
+
 for (const { name, path, ready } of pages.filter((p) =>
   ["overview", "findings", "finding", "policies", "inventory"].includes(p.name),
 )) {

@@ -3,16 +3,11 @@ import { RouterProvider } from "@tanstack/react-router";
 import { createRoot } from "react-dom/client";
 import "./lib/initial-search"; // before the router drops what is not valid
 import { applyTheme } from "./lib/preferences";
-import { createClient } from "./query-client";
-import { router } from "./router";
+import { createApp } from "./router";
 import "./styles.css";
 
 applyTheme();
-const client = createClient(() => {
-  if (router.state.location.pathname === "/login") return;
-  void router.navigate({ to: "/login", search: { from: router.state.location.href } });
-});
-
+const { router, client } = createApp();
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(

@@ -6,7 +6,7 @@ import { DiffView } from "~/ui/Diff";
 import { Loaded } from "~/ui/Query";
 import { Skeleton } from "~/ui/States";
 import { Moment } from "~/ui/Time";
-import { causingVersion } from "./change";
+import { causingVersion, versionBefore } from "./change";
 
 /** The configuration after the causing change against the one before it. */
 export function ChangeTab({ finding: f }: { finding: FindingDetail }) {
@@ -16,16 +16,18 @@ export function ChangeTab({ finding: f }: { finding: FindingDetail }) {
     <Loaded of={{ ...history, data: versions }} rows={4}>
       {(list) => {
         const made = causingVersion(list, f.cause, f.opened_at);
-        if (!made) {
-          return history.hasNextPage ? (
+        const before = made && versionBefore(list, made.version);
+        if (!before && history.hasNextPage) {
+          return (
             <button type="button" className="link" onClick={() => void history.fetchNextPage()}>
               The change is further back. Read older versions
             </button>
-          ) : (
-            <p className="text-ink-2">No version of the resource from that time is kept.</p>
           );
         }
-        if (made.version <= 1) {
+        if (!made) {
+          return <p className="text-ink-2">No version of the resource from that time is kept.</p>;
+        }
+        if (!before) {
           return (
             <p className="text-ink-2">
               The resource was like this when it was first seen, <Moment at={made.observed_at} />,
@@ -33,7 +35,7 @@ export function ChangeTab({ finding: f }: { finding: FindingDetail }) {
             </p>
           );
         }
-        return <Change id={f.resource_id} from={made.version - 1} to={made.version} />;
+        return <Change id={f.resource_id} from={before.version} to={made.version} />;
       }}
     </Loaded>
   );

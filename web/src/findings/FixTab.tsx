@@ -1,4 +1,5 @@
 import type { FindingDetail } from "~/api/types";
+import { frameworkName } from "~/lib/format";
 import { Code } from "~/ui/Copy";
 import { Markdown } from "~/ui/Markdown";
 
@@ -59,8 +60,12 @@ export function Frameworks({ of }: { of: Record<string, string[]> }) {
   const list = Object.entries(of);
   if (list.length === 0) return null;
   return (
-    <p className="text-ink-3 text-small">
-      {list.map(([name, controls]) => `${name} ${controls.join(", ")}`).join(" · ")}
-    </p>
+    <ul className="text-ink-3 text-small">
+      {list.map(([name, controls]) => (
+        <li key={name}>
+          {frameworkName(name)}: {controls.join(", ")}
+        </li>
+      ))}
+    </ul>
   );
 }

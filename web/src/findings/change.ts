@@ -18,3 +18,8 @@ export function causingVersion(
   const at = Date.parse(openedAt);
   return newestFirst.find((v) => Date.parse(v.observed_at) <= at);
 }
+
+/** The version before the given one among those at hand; numbers may have gaps. */
+export function versionBefore(versions: Version[], number: number): Version | undefined {
+  return [...versions].sort((a, b) => b.version - a.version).find((v) => v.version < number);
+}

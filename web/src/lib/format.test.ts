@@ -65,3 +65,10 @@ test("a reason of resolving that is not known yet is still readable", () => {
   expect(f.resolution("moved_elsewhere")).toBe("moved elsewhere");
   expect(f.resolution(undefined)).toBe("");
 });
+
+test("words of the catalogue are written for people", () => {
+  expect(f.sentence("data_protection")).toBe("Data protection");
+  expect(f.frameworkName("cis-aws-3.0")).toBe("CIS AWS 3.0");
+  expect(f.frameworkName("nist-800-53-r5")).toBe("NIST 800 53 R5");
+  expect(f.frameworkName("hipaa-security-rule")).toBe("HIPAA Security Rule");
+});

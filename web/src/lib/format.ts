@@ -92,8 +92,33 @@ export function resolution(reason: string | undefined): string {
   return reason ? (resolutions[reason] ?? reason.replaceAll("_", " ")) : "";
 }
 
+/** A word of the catalogue for people: "data_protection" is "Data protection". */
 export function sentence(text: string): string {
-  return text === "" ? "" : text[0]?.toUpperCase() + text.slice(1);
+  const words = text.replaceAll("_", " ");
+  return words === "" ? "" : words[0]?.toUpperCase() + words.slice(1);
+}
+
+const acronyms = new Set([
+  "aws",
+  "cis",
+  "nist",
+  "pci",
+  "dss",
+  "hipaa",
+  "soc",
+  "iso",
+  "cmmc",
+  "gdpr",
+]);
+
+/** The name of a framework from its id: "cis-aws-3.0" is "CIS AWS 3.0". */
+export function frameworkName(id: string): string {
+  return id
+    .split("-")
+    .map((word) =>
+      acronyms.has(word) ? word.toUpperCase() : word[0]?.toUpperCase() + word.slice(1),
+    )
+    .join(" ");
 }
 
 /** How far behind AWS something is; a lag that nobody measures is unknown and not zero. */

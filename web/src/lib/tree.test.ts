@@ -91,6 +91,21 @@ describe("the evidence tree", () => {
     ]);
   });
 
+  test("in a crowd only the nearest neighbours of a marked member are read", () => {
+    const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`k${10 + i}`, i]));
+    expect(render(["/k15"], [], many)).toEqual([
+      " {",
+      "   … 3,",
+      "   k13: 3,",
+      "   k14: 4,",
+      ">  k15: 5,",
+      "   k16: 6,",
+      "   k17: 7,",
+      "   … 12",
+      " }",
+    ]);
+  });
+
   test("every line has its own key", () => {
     const lines = treeLines(document, {
       pointers: ["/Policy/Statement/1/Principal"],

@@ -76,7 +76,9 @@ export function treeLines(document: Json, options: TreeOptions): Line[] {
     // Beside a marked member its neighbours are read too; further up only the
     // way to it is shown.
     const nextToMark = mark !== undefined && [...mark.below.values()].some((m) => m.here);
-    const foldsOthers = onPath && !marked && (array || !nextToMark);
+    const foldsOthers = onPath && !marked && (array || !nextToMark || list.length > crowd);
+    // In a crowd only the nearest neighbours are read.
+    const near = nextToMark && !array ? nearMarks(list, mark) : new Set<number>();
     let run: [string, Json][] = [];
     let shown = 0;
     const last = list.length + absent.length;
@@ -103,9 +105,9 @@ export function treeLines(document: Json, options: TreeOptions): Line[] {
       }
       run = [];
     };
-    for (const [k, v] of list) {
+    for (const [i, [k, v]] of list.entries()) {
       const below = mark?.below.get(k);
-      if (foldsOthers && !below) {
+      if (foldsOthers && !below && !near.has(i)) {
         run.push([k, v]);
         continue;
       }
@@ -129,6 +131,19 @@ export function treeLines(document: Json, options: TreeOptions): Line[] {
   };
   walk(document, [], undefined, marks, false, false);
   return lines;
+}
+
+/** An object with more members than this is not shown whole beside a marked member. */
+const crowd = 12;
+const neighbours = 2;
+
+function nearMarks(list: [string, Json][], mark: Mark): Set<number> {
+  const near = new Set<number>();
+  list.forEach(([key], i) => {
+    if (!mark.below.has(key)) return;
+    for (let n = i - neighbours; n <= i + neighbours; n++) near.add(n);
+  });
+  return near;
 }
 
 type Mark = { here: boolean; below: Map<string, Mark> };

@@ -24,6 +24,7 @@ export function applyTransitions(client: QueryClient, batch: Transition[]): unkn
     ["findings", "summary"],
     ["findings", "group"],
     ["policies"],
+    ["policy"],
     ["resources"],
     ...[...new Set(batch.map((t) => t.finding))].map((id) => ["finding", id]),
     ...[...new Set(batch.map((t) => t.resource_id))].map((id) => ["resource", id]),

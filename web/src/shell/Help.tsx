@@ -1,6 +1,7 @@
 import { setPreferences, usePreferences } from "~/lib/preferences";
 import { Key } from "~/ui/Button";
 import { Dialog, DialogBody } from "~/ui/Dialog";
+import { useEntries } from "./Sidebar";
 
 const keys: [string[], string][] = [
   [["⌘K", "Ctrl K"], "go anywhere"],
@@ -12,22 +13,17 @@ const keys: [string[], string][] = [
   [["[", "]"], "previous and next finding in the panel"],
   [["Esc"], "close the panel"],
   [["y"], "copy a link to what is shown"],
-  [["g", "o"], "overview"],
-  [["g", "f"], "findings"],
-  [["g", "i"], "inventory"],
-  [["g", "p"], "policies"],
-  [["g", "a"], "accounts"],
-  [["g", "s"], "system"],
   [["?"], "this list"],
 ];
 
 export function Help({ onClose }: { onClose: () => void }) {
   const { singleKeys } = usePreferences();
+  const pages = useEntries().map((e): [string[], string] => [["g", e.key], e.label.toLowerCase()]);
   return (
     <Dialog open onClose={onClose} title="Keys" description="Everything here has a button too.">
       <DialogBody>
         <dl className="grid grid-cols-[110px_1fr] gap-y-1">
-          {keys.map(([names, what]) => (
+          {[...keys, ...pages].map(([names, what]) => (
             <div key={what} className="contents">
               <dt className="space-x-1">
                 {names.map((name) => (

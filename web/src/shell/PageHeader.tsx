@@ -3,6 +3,7 @@ import { lazy, type ReactNode, Suspense, useEffect } from "react";
 import * as queries from "~/api/queries";
 import { lagWords, span } from "~/lib/format";
 import { useStreamState } from "~/live/LiveProvider";
+import { Button } from "~/ui/Button";
 import { Warning } from "~/ui/States";
 
 const Simulate = lazy(() => import("./Simulate").then((m) => ({ default: m.Simulate })));
@@ -27,7 +28,13 @@ export function PageHeader(props: { title: string; sub?: ReactNode; children?: R
         <div className="ml-auto flex items-center gap-3">
           {children}
           {meta.data?.demo ? (
-            <Suspense fallback={null}>
+            <Suspense
+              fallback={
+                <Button kind="quiet" disabled>
+                  Simulate a change
+                </Button>
+              }
+            >
               <Simulate />
             </Suspense>
           ) : null}

@@ -7,19 +7,12 @@ import * as queries from "~/api/queries";
 import type { FindingPage, ResourcePage } from "~/api/types";
 import { Dialog } from "~/ui/Dialog";
 import { SeverityGlyph } from "~/ui/Severity";
-
-const pages = [
-  ["/", "Overview"],
-  ["/findings", "Findings"],
-  ["/inventory", "Inventory"],
-  ["/policies", "Policies"],
-  ["/accounts", "Accounts"],
-  ["/system", "System"],
-] as const;
+import { useEntries } from "./Sidebar";
 
 /** Go to a page, a policy, a finding or a resource by typing a piece of its name. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
+  const entries = useEntries();
   const [text, setText] = useState("");
   const q = useSettled(text.trim(), 200);
   const policies = useQuery(queries.policies());
@@ -54,9 +47,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
             {findings.isFetching || resources.isFetching ? "Searching…" : "Nothing has this name."}
           </Command.Empty>
           <Group heading="Pages">
-            {pages
-              .filter(([, label]) => has(label))
-              .map(([to, label]) => (
+            {entries
+              .filter(({ label }) => has(label))
+              .map(({ to, label }) => (
                 <Item key={to} value={to} onSelect={() => go(to)}>
                   {label}
                 </Item>

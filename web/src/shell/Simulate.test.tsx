@@ -29,7 +29,9 @@ test("a change is announced, and the finding it causes is linked when it arrives
     ],
     "POST /demo/changes": () => applied,
   });
-  await userEvent.click(await screen.findByRole("button", { name: "Simulate a change" }));
+  const button = () => screen.getByRole<HTMLButtonElement>("button", { name: "Simulate a change" });
+  await waitFor(() => expect(button().disabled).toBe(false));
+  await userEvent.click(button());
   await userEvent.click(await screen.findByRole("menuitem", { name: "Open a bucket" }));
   expect(await screen.findByText(/waiting for the finding/)).toBeTruthy();
   expect(calls.find((c) => c.method === "POST")?.body).toEqual({ id: "open" });

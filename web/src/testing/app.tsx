@@ -1,13 +1,10 @@
 // Renders the real routes over a made-up API, for tests of components.
 import { QueryClientProvider } from "@tanstack/react-query";
-import { createMemoryHistory, createRouter, RouterProvider } from "@tanstack/react-router";
+import { createMemoryHistory, RouterProvider } from "@tanstack/react-router";
 import { act, render } from "@testing-library/react";
 import { vi } from "vitest";
 import type { Transition } from "~/api/types";
-import { parseSearch, stringifySearch } from "~/lib/router-search";
-import { pages } from "~/pages";
-import { createClient } from "~/query-client";
-import { rootRoute } from "~/shell/root";
+import { createApp } from "~/router";
 
 export type Call = {
   method: string;
@@ -98,14 +95,7 @@ export async function openApp(path: string, handlers: Record<string, Handler> = 
     const full = isAnswer(result) ? result : { body: result };
     return answer(full.status ?? 200, full.body, full.headers ?? {});
   });
-  const history = createMemoryHistory({ initialEntries: [path] });
-  const router = createRouter({
-    routeTree: rootRoute.addChildren(pages),
-    history,
-    parseSearch,
-    stringifySearch,
-  });
-  const client = createClient(() => void router.navigate({ to: "/login" }));
+  const { router, client } = createApp(createMemoryHistory({ initialEntries: [path] }));
   const view = render(
     <QueryClientProvider client={client}>
       <RouterProvider router={router} />

@@ -71,11 +71,15 @@ export function Grid<R>(props: Props<R>) {
     if (!row) return;
     setCurrent(rowKey(row));
     virtual.scrollToIndex(index, { align: "auto" });
-    requestAnimationFrame(() =>
-      scroller.current
-        ?.querySelector<HTMLElement>(`[aria-rowindex="${index + 2}"]`)
-        ?.focus({ preventScroll: true }),
-    );
+    const focus = () => {
+      const element = scroller.current?.querySelector<HTMLElement>(
+        `[aria-rowindex="${index + 2}"]`,
+      );
+      element?.focus({ preventScroll: true });
+      return element !== null && element !== undefined;
+    };
+    // A row far away exists only after the scrolling.
+    if (!focus()) requestAnimationFrame(focus);
   };
   const focused = () => scroller.current?.contains(document.activeElement) === true;
   const move = (by: number) => {

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import * as queries from "~/api/queries";
 import type { Account } from "~/api/types";
 import { accountId, count, plural } from "~/lib/format";
 import { PageHeader } from "~/shell/PageHeader";
 import { type Column, Grid } from "~/ui/Grid";
 import { Loaded } from "~/ui/Query";
+import { RowLink } from "~/ui/RowLink";
 import { Empty } from "~/ui/States";
 
 const columns: Column<Account>[] = [
@@ -14,9 +15,9 @@ const columns: Column<Account>[] = [
     header: "Account",
     width: "minmax(140px, 0.8fr)",
     cell: (a) => (
-      <Link to="/findings" search={{ account: a.account_id }} tabIndex={-1} preload={false}>
+      <RowLink href={`/findings?account=${a.account_id}`}>
         {a.name || accountId(a.account_id)}
-      </Link>
+      </RowLink>
     ),
   },
   { key: "id", header: "Id", width: "120px", cell: (a) => <Dim>{accountId(a.account_id)}</Dim> },

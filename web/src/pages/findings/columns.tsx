@@ -1,9 +1,9 @@
-import { Link } from "@tanstack/react-router";
 import type { Finding } from "~/api/types";
 import { causeLine } from "~/lib/cause";
 import { accountId, count, isTime, resolution } from "~/lib/format";
 import { Ratio } from "~/ui/Bar";
 import type { Column } from "~/ui/Grid";
+import { RowLink } from "~/ui/RowLink";
 import { Severity } from "~/ui/Severity";
 import { Ago } from "~/ui/Time";
 import type { Row } from "./rows";
@@ -13,7 +13,7 @@ export const groupedColumns: Column<Row>[] = [
   {
     key: "severity",
     header: "Severity",
-    width: "86px",
+    width: "84px",
     cell: (row) =>
       row.kind === "group" ? (
         <Severity label={row.group.severity_label} />
@@ -55,7 +55,7 @@ export const groupedColumns: Column<Row>[] = [
   {
     key: "service",
     header: "Service",
-    width: "86px",
+    width: "82px",
     from: 620,
     cell: (row) => (
       <span className="text-ink-2">
@@ -70,7 +70,7 @@ export const groupedColumns: Column<Row>[] = [
   {
     key: "failing",
     header: "Failing / in scope",
-    width: "118px",
+    width: "112px",
     align: "end",
     cell: (row) =>
       row.kind === "group" ? (
@@ -82,7 +82,7 @@ export const groupedColumns: Column<Row>[] = [
   {
     key: "accounts",
     header: "Accounts",
-    width: "88px",
+    width: "84px",
     align: "end",
     from: 540,
     cell: (row) =>
@@ -95,7 +95,7 @@ export const groupedColumns: Column<Row>[] = [
   {
     key: "last",
     header: "Last new",
-    width: "82px",
+    width: "78px",
     align: "end",
     from: 700,
     cell: (row) =>
@@ -181,16 +181,9 @@ export const flatColumns: Column<Row>[] = [
 
 function ResourceLink({ finding: f, flat = false }: { finding: Finding; flat?: boolean }) {
   return (
-    <Link
-      to="/findings/$id"
-      params={{ id: f.id }}
-      tabIndex={-1}
-      preload={false}
-      title={f.arn}
-      className={f.state === "RESOLVED" ? "text-ink-2 line-through" : undefined}
-    >
+    <RowLink href={`/findings/${f.id}`} title={f.arn} struck={f.state === "RESOLVED"}>
       {flat ? f.resource_name : f.arn || f.resource_name}
-    </Link>
+    </RowLink>
   );
 }
 

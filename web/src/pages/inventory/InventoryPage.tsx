@@ -12,6 +12,7 @@ import { PageHeader } from "~/shell/PageHeader";
 import { Button } from "~/ui/Button";
 import { CopyAs } from "~/ui/CopyAs";
 import { type Column, Grid } from "~/ui/Grid";
+import { RowLink } from "~/ui/RowLink";
 import { SeverityGlyph } from "~/ui/Severity";
 import { Empty, Failure, Refreshing, Skeleton } from "~/ui/States";
 import { Ago } from "~/ui/Time";
@@ -23,16 +24,9 @@ const columns: Column<Resource>[] = [
     header: "Resource",
     width: "minmax(200px, 1.4fr)",
     cell: (r) => (
-      <Link
-        to="/inventory/$id"
-        params={{ id: r.id }}
-        tabIndex={-1}
-        preload={false}
-        title={r.arn}
-        className={r.deleted ? "text-ink-2 line-through" : undefined}
-      >
+      <RowLink href={`/inventory/${r.id}`} title={r.arn} struck={r.deleted}>
         {r.name}
-      </Link>
+      </RowLink>
     ),
   },
   {

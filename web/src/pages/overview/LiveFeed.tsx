@@ -11,7 +11,7 @@ import { Loaded } from "~/ui/Query";
 import { SeverityGlyph } from "~/ui/Severity";
 import { Ago } from "~/ui/Time";
 
-const shown = 9;
+const shown = 6;
 
 const verb: Record<Transition["kind"], string> = {
   opened: "opened",
@@ -39,7 +39,7 @@ export function LiveFeed() {
               return <p className="px-4 pb-4 text-ink-2">Nothing has changed yet.</p>;
             return (
               <>
-                <ol>
+                <ol className="min-h-[294px]">
                   {list.rows.map((t) => (
                     <Entry key={t.id} t={t} />
                   ))}
@@ -56,22 +56,13 @@ export function LiveFeed() {
   );
 }
 
-/** Who did it, where that is certain. */
-function who(t: Transition): string {
-  return t.cause.attribution === "exact" ? (t.cause.events[0]?.actor.name ?? "") : "";
-}
-
 function Entry({ t }: { t: Transition }) {
   const good = t.kind === "resolved";
   return (
-    <li className="grid grid-cols-[16px_minmax(0,1fr)_minmax(0,92px)_68px] items-center gap-x-2 border-border border-t px-4 py-1">
-      {good ? (
-        <span className="text-ok" aria-hidden>
-          ✓
-        </span>
-      ) : (
-        <SeverityGlyph label={t.severity_label} />
-      )}
+    <li className="grid grid-cols-[16px_minmax(0,1fr)_minmax(0,auto)] gap-x-2 border-border border-t px-4 py-1">
+      <span className={good ? "text-ok" : "pt-0.5"} aria-hidden>
+        {good ? "✓" : <SeverityGlyph label={t.severity_label} />}
+      </span>
       <span className="truncate">
         <span className={good ? "text-ok" : "text-ink-2"}>{verb[t.kind]} </span>
         <Link
@@ -80,14 +71,18 @@ function Entry({ t }: { t: Transition }) {
           preload={false}
           className="hover:underline"
         >
-          {t.policy_title} <span className="text-ink-2">on {t.resource_name}</span>
+          {t.policy_title}
         </Link>
-      </span>
-      <span className="truncate text-ink-2" title={causeLine(t.cause)}>
-        {who(t)}
       </span>
       <span className="text-right text-ink-3 text-small">
         <Ago at={t.at} />
+      </span>
+      <span className="col-start-2 truncate text-ink-2 text-small">
+        {t.resource_name}
+        {t.account_name ? ` · ${t.account_name}` : ""}
+      </span>
+      <span className="max-w-[190px] truncate text-right text-ink-2 text-small">
+        {causeLine(t.cause)}
       </span>
     </li>
   );

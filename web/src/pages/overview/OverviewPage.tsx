@@ -12,6 +12,7 @@ import { Trend } from "./Trend";
 
 export function OverviewPage() {
   const dashboard = useQuery(queries.dashboard());
+  const summary = useQuery(queries.findingsSummary({ state: "ACTIVE" }));
   return (
     <>
       <PageHeader title="Overview" />
@@ -21,7 +22,7 @@ export function OverviewPage() {
           <Posture dashboard={dashboard.data} />
           <div className="grid gap-4 lg:grid-cols-[minmax(0,5fr)_minmax(0,4fr)]">
             <Loaded of={dashboard} rows={6}>
-              {(data) => <Trend dashboard={data} />}
+              {(data) => <Trend dashboard={data} open={summary.data?.open_findings} />}
             </Loaded>
             <LiveFeed />
           </div>

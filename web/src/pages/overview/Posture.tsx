@@ -78,9 +78,8 @@ function Coverage(props: {
           )}
         </p>
         <p className="text-ink-3 text-small">
-          Counts exact as of {summary ? clock(summary.as_of) : "–"}; score computed{" "}
-          <Ago at={d.generated_at} />
-          {d.stale ? ", being renewed" : ""}
+          Counts as of {summary ? clock(summary.as_of) : "–"} · score{" "}
+          <Ago at={d.generated_at} bare /> old{d.stale ? ", renewing" : ""}
         </p>
       </div>
     </div>

@@ -28,7 +28,7 @@ export function TopPolicies() {
                   <Link
                     to="/findings"
                     search={{ policy: p.policy, group: "none" }}
-                    className="grid grid-cols-[13px_minmax(0,1fr)_64px_48px] items-center gap-x-2 px-4 py-1 hover:bg-sunken"
+                    className="grid grid-cols-[13px_minmax(0,1fr)_44px_40px] items-center gap-x-2 px-4 py-1 hover:bg-sunken"
                   >
                     <SeverityGlyph label={p.severity_label} />
                     <span className="truncate">{p.title}</span>

@@ -10,9 +10,12 @@ const height = 200;
 const margin = { top: 12, right: 8, bottom: 22, left: 44 };
 
 /** Eight weeks: the open findings as a line, over what opened and what was resolved. */
-export function Trend({ dashboard }: { dashboard: Dashboard }) {
+export function Trend({ dashboard, open }: { dashboard: Dashboard; open: number | undefined }) {
   const [table, setTable] = useState(false);
-  const weeks = dashboard.findings_weekly;
+  // The counts of past weeks come with the dashboard; what is open now is live.
+  const weeks = dashboard.findings_weekly.map((w) =>
+    w.is_current && open !== undefined ? { ...w, open_findings: open } : w,
+  );
   return (
     <Panel title={trendTitle(weeks)} note={<Ago at={dashboard.generated_at} />}>
       {table ? <TrendTable weeks={weeks} /> : <Chart weeks={weeks} />}

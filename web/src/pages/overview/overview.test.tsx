@@ -22,6 +22,7 @@ describe("the sentence of the day", () => {
       "3 critical findings opened in the last 24 h",
       "2 by bot",
     ],
+    [[by("bot"), by("alice")], false, "2 critical findings opened in the last 24 h", undefined],
     [[unsure, unsure], false, "2 critical findings opened in the last 24 h", undefined],
     [
       [by("bot"), by("bot")],
@@ -85,5 +86,5 @@ test("the page shows coverage beside the counts, and what happens as it happens"
   expect(screen.getByText("overdue")).toBeTruthy();
   expect(screen.getByText("Nothing has changed yet.")).toBeTruthy();
   await emit(transition({ id: "t_feed" }));
-  expect(await screen.findByText("deploy-bot")).toBeTruthy();
+  expect(await screen.findByText("deploy-bot · PutBucketPolicy")).toBeTruthy();
 });

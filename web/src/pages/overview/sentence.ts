@@ -15,7 +15,8 @@ export function newsOf(opened: Finding[], more: boolean): News {
     actors.set(event.actor.name, (actors.get(event.actor.name) ?? 0) + 1);
   }
   const [first] = [...actors].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
-  if (!first) return { text };
+  // One of many is no news; the first among equals would be named by chance.
+  if (!first || (first[1] === 1 && opened.length > 1)) return { text };
   return {
     text,
     by:

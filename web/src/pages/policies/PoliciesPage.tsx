@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { lazy, Suspense, useRef, useState } from "react";
 import * as queries from "~/api/queries";
 import type { Policy } from "~/api/types";
-import { count } from "~/lib/format";
+import { count, sentence } from "~/lib/format";
 import type { PolicyTab } from "~/lib/search";
 import { useShortcuts } from "~/lib/shortcuts";
 import { scopeWords } from "~/policies/form";
@@ -13,6 +13,7 @@ import { Ratio } from "~/ui/Bar";
 import { Button } from "~/ui/Button";
 import { type Column, Grid } from "~/ui/Grid";
 import { Loaded } from "~/ui/Query";
+import { RowLink } from "~/ui/RowLink";
 import { Severity } from "~/ui/Severity";
 import { Empty } from "~/ui/States";
 import { Ago } from "~/ui/Time";
@@ -143,9 +144,9 @@ function columns(
       header: "Policy",
       width: "minmax(200px, 1.4fr)",
       cell: (p) => (
-        <Link to="/policies/$id" params={{ id: p.policy_id }} tabIndex={-1} preload={false}>
+        <RowLink href={`/policies/${p.policy_id}`}>
           {p.title} <span className="text-ink-3">{p.policy_id}</span>
-        </Link>
+        </RowLink>
       ),
     },
     {
@@ -164,7 +165,7 @@ function columns(
         header: "Category",
         width: "minmax(120px, 0.6fr)",
         from: 720,
-        cell: (p) => <span className="text-ink-2">{p.category}</span>,
+        cell: (p) => <span className="text-ink-2">{sentence(p.category)}</span>,
       },
       {
         key: "launch",

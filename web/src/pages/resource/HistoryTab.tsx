@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import * as queries from "~/api/queries";
 import type { ResourceDetail, Version } from "~/api/types";
+import { versionBefore } from "~/findings/change";
 import { causeLine } from "~/lib/cause";
 import { absolute } from "~/lib/format";
 import type { ResourceSearch } from "~/lib/search";
@@ -24,7 +25,8 @@ export function HistoryTab(props: {
     <Loaded of={{ ...history, data: versions }} rows={6}>
       {(list) => {
         const to = search.to ?? list[0]?.version;
-        const from = search.from ?? (to !== undefined && to > 1 ? to - 1 : undefined);
+        const from =
+          search.from ?? (to === undefined ? undefined : versionBefore(list, to)?.version);
         return (
           <div className="grid gap-5 md:grid-cols-[minmax(300px,380px)_minmax(0,1fr)]">
             <div>
