@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
 )
@@ -92,22 +94,30 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if m.Reason == qrie.ReasonScan {
 		note = "found by a scan"
 	}
+	// Another look is planned beside the writing, so that both share a commit:
+	// after an event whose change is not to be seen, and after one so fresh
+	// that this may be what an earlier event made, or a part of what this one
+	// made (an instance can be seen before its volumes can).
+	var planned errgroup.Group
+	if len(m.Events) > 0 && (same(stored, obs) || obs.ObservedAt.Sub(m.Events[0].Time) < freshEvent) {
+		planned.Go(func() error { return s.lookAgain(ctx, m) })
+	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, events: m.Events, note: note, account: account})
-	if err != nil || outcome == "stale" {
+	if err := errors.Join(err, planned.Wait()); err != nil || outcome == "stale" {
 		return outcome, err
 	}
 	if !eval.Changed {
-		return "unchanged", s.lookAgain(ctx, m)
+		return "unchanged", nil
 	}
 	if stored != nil && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
 		s.w.metrics.drift.WithLabelValues(service(m.Ref)).Inc()
 	}
-	if len(m.Events) > 0 && obs.ObservedAt.Sub(m.Events[0].Time) < freshEvent {
-		// This may be what an earlier event made, or a part of what this one
-		// made: an instance can be seen before its volumes can.
-		return "refreshed", s.lookAgain(ctx, m)
-	}
 	return "refreshed", nil
+}
+
+// same reports whether an observation shows what is stored.
+func same(stored *store.Resource, obs qrie.Observation) bool {
+	return stored != nil && stored.Deleted == obs.Deleted && stored.Hash == hashDocument(obs.Ref.Type, obs.Document)
 }
 
 // freshEvent is how long after an event AWS's reads may well be older than it.

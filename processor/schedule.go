@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/qrie-sec/qrie"
 )
 
@@ -19,7 +21,7 @@ const (
 )
 
 // drainBatch bounds how many waiting marks go back to the stream at a time.
-const drainBatch = 500
+const drainBatch = 2000
 
 // drainDirty publishes the marks that are due again. One worker does it at a
 // time; the owner of each resource receives them.
@@ -50,11 +52,18 @@ func (w *Worker) drainDirty(ctx context.Context) {
 	}
 	// Published first, removed second: a crash between repeats a look, and a
 	// mark that was merged meanwhile has another revision and stays.
+	// They go at once, so that they share commits.
+	var g errgroup.Group
+	g.SetLimit(64)
 	for _, d := range due {
-		if err := w.Store.DeleteDirty(ctx, d.Ref, d.Revision); err != nil && !errors.Is(err, qrie.ErrConflict) {
-			w.warn(ctx, "removal of a waiting mark", err)
-		}
+		g.Go(func() error {
+			if err := w.Store.DeleteDirty(ctx, d.Ref, d.Revision); err != nil && !errors.Is(err, qrie.ErrConflict) {
+				return err
+			}
+			return nil
+		})
 	}
+	w.warn(ctx, "removal of the waiting marks", g.Wait())
 }
 
 func (w *Worker) warn(ctx context.Context, what string, err error) {

@@ -58,14 +58,14 @@ func (w *Worker) Handle(s *stream.Session, records []stream.Record) {
 	ses := w.session(s)
 	var events []stream.Record
 	for _, r := range records {
-		env, own, err := open(r.Data)
+		k, own, err := open(r.Data)
 		switch {
 		case !own:
 			events = append(events, r)
 		case err != nil:
 			ses.bury(r, err)
 		default:
-			ses.own(r, env)
+			ses.own(r, k)
 		}
 	}
 	if len(events) > 0 {
@@ -74,10 +74,10 @@ func (w *Worker) Handle(s *stream.Session, records []stream.Record) {
 }
 
 // own takes one of qrie's own records.
-func (s *session) own(r stream.Record, env envelope) {
-	switch env.Kind {
+func (s *session) own(r stream.Record, k kind) {
+	switch k {
 	case kindMark:
-		marks, err := items[touched](env)
+		marks, err := items[touched](r.Data)
 		if err != nil {
 			s.bury(r, err)
 			return
@@ -89,18 +89,18 @@ func (s *session) own(r stream.Record, env envelope) {
 			}
 		}
 	case kindScan:
-		enqueue(s, r, env, s.scanPage)
+		enqueue(s, r, s.scanPage)
 	case kindJudge:
-		enqueue(s, r, env, s.judgePage)
+		enqueue(s, r, s.judgePage)
 	default:
-		s.bury(r, fmt.Errorf("record of unknown kind %q", env.Kind))
+		s.bury(r, fmt.Errorf("record of unknown kind %q", k))
 	}
 }
 
 // enqueue lets the task goroutine run each item of a record; the record is
 // done after the last.
-func enqueue[T any](s *session, r stream.Record, env envelope, run func(T) error) {
-	list, err := items[T](env)
+func enqueue[T any](s *session, r stream.Record, run func(T) error) {
+	list, err := items[T](r.Data)
 	if err != nil {
 		s.bury(r, err)
 		return

@@ -147,9 +147,14 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	return rows, explain(err)
 }
 
-// QueryRow reads one row.
+// QueryRow reads one row. It is short, so once it has a connection it is not
+// interrupted by the end of ctx: watching for that would cost a goroutine for
+// each row.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) Row {
-	return db.reads.queryRow(ctx, query, args...)
+	if err := ctx.Err(); err != nil {
+		return Row{err: err}
+	}
+	return db.reads.queryRow(context.WithoutCancel(ctx), query, args...)
 }
 
 // Reader is the pool of read connections, for reads that need a transaction

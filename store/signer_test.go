@@ -90,3 +90,19 @@ func FuzzSignerOpen(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkSigner(b *testing.B) {
+	s := NewSigner([]byte("secret"))
+	q := FindingQuery{Accounts: []string{"111122223333"}, States: []qrie.State{qrie.Active}}
+	b.ReportAllocs()
+	for b.Loop() {
+		token, err := s.Seal("findings", q, testPlace{7, "x"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var got testPlace
+		if err := s.Open("findings", q, token, &got); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -124,6 +125,7 @@ func (m *merge) page(ctx context.Context) (bodies [][]byte, last place, more boo
 	for i := range sources {
 		sources[i].fetch = each
 	}
+	slices.SortStableFunc(sources, func(a, b source) int { return cmp.Compare(a.worst, b.worst) })
 	if m.after != nil {
 		last = *m.after
 	}
@@ -132,6 +134,9 @@ func (m *merge) page(ctx context.Context) (bodies [][]byte, last place, more boo
 		for i := range sources {
 			src := &sources[i]
 			if len(src.rows) == 0 && !src.exhausted {
+				if best >= 0 && !src.begun && src.worst > sources[best].rows[0].Rank {
+					break // sorted: all that follow begin below the best row
+				}
 				if m.read >= maxRowsRead {
 					return bodies, last, true, nil
 				}

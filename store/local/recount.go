@@ -93,12 +93,12 @@ func (s *Store) countBoth(ctx context.Context) (had, is map[store.Counter]int64,
 			had[c.Counter] = c.n
 		}
 	}
-	r := recount{names: &s.names, ctx: ctx, tx: tx, sums: is, trimmed: trimmed}
+	r := recount{names: &s.names, tx: tx, sums: is, trimmed: trimmed}
 	for _, part := range []struct {
 		what string
-		read func() error
+		read func(context.Context) error
 	}{{"findings", r.findings}, {"resources", r.resources}, {"transitions", r.days}, {"waiting work", r.work}} {
-		if err := part.read(); err != nil {
+		if err := part.read(ctx); err != nil {
 			return nil, nil, fmt.Errorf("count %s: %w", part.what, err)
 		}
 	}
@@ -113,7 +113,6 @@ func (s *Store) countBoth(ctx context.Context) (had, is map[store.Counter]int64,
 // recount counts from the rows themselves.
 type recount struct {
 	names   *names
-	ctx     context.Context // of the one call that it lives for
 	tx      *sql.Tx
 	sums    map[store.Counter]int64
 	trimmed string // transitions up to the end of this day may be gone
@@ -125,13 +124,13 @@ func (r *recount) both(c store.Counter, n int64) {
 	r.sums[c] += n
 }
 
-func (r *recount) findings() error {
+func (r *recount) findings(ctx context.Context) error {
 	accounts := r.names.byID(accountName)
 	policies := map[int64]string{}
 	for _, k := range r.names.kinds() {
 		policies[k.n] = k.policy
 	}
-	rows, err := r.tx.QueryContext(r.ctx, "SELECT account, kind, active, rank, count(*) FROM qrie_findings GROUP BY account, kind, active, rank")
+	rows, err := r.tx.QueryContext(ctx, "SELECT account, kind, active, rank, count(*) FROM qrie_findings GROUP BY account, kind, active, rank")
 	_, err = collect(rows, err, func(rows *sql.Rows) (_ struct{}, err error) {
 		var account, kind, rank, n int64
 		var active bool
@@ -148,8 +147,8 @@ func (r *recount) findings() error {
 	return err
 }
 
-func (r *recount) resources() error {
-	rows, err := r.tx.QueryContext(r.ctx, "SELECT account, type, open, heads FROM qrie_resources WHERE NOT deleted")
+func (r *recount) resources(ctx context.Context) error {
+	rows, err := r.tx.QueryContext(ctx, "SELECT account, type, open, heads FROM qrie_resources WHERE NOT deleted")
 	if err != nil {
 		return err
 	}
@@ -178,8 +177,8 @@ func (r *recount) resources() error {
 
 const nanosOfDay = int64(24 * time.Hour)
 
-func (r *recount) days() error {
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT at / ?1, severity, kind = ?2, count(*) FROM qrie_transitions WHERE kind <> ?3 GROUP BY 1, 2, 3`,
+func (r *recount) days(ctx context.Context) error {
+	rows, err := r.tx.QueryContext(ctx, `SELECT at / ?1, severity, kind = ?2, count(*) FROM qrie_transitions WHERE kind <> ?3 GROUP BY 1, 2, 3`,
 		nanosOfDay, string(qrie.Closed), string(qrie.Changed))
 	_, err = collect(rows, err, func(rows *sql.Rows) (_ struct{}, err error) {
 		var day, severity, n int64
@@ -196,9 +195,9 @@ func (r *recount) days() error {
 	return err
 }
 
-func (r *recount) work() error {
+func (r *recount) work(ctx context.Context) error {
 	var dirty, letters int64
-	if err := r.tx.QueryRowContext(r.ctx, "SELECT (SELECT count(*) FROM qrie_dirty), (SELECT count(*) FROM qrie_dead_letters)").Scan(&dirty, &letters); err != nil {
+	if err := r.tx.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM qrie_dirty), (SELECT count(*) FROM qrie_dead_letters)").Scan(&dirty, &letters); err != nil {
 		return err
 	}
 	r.sums[store.Counter{Dimension: byDirty}] = dirty

@@ -37,6 +37,7 @@ journey("from the list to the evidence", async (page) => {
   await panel.getByRole("heading", { name: "Command line" }).waitFor();
   await panel.getByRole("link", { name: "Open page" }).click();
   await page.waitForURL(new RegExp(`/findings/${id}`));
+  await page.getByRole("heading", { level: 1, name: "Finding", exact: true }).waitFor();
   await page.getByRole("tab", { name: "Timeline" }).click();
   await page.getByRole("tabpanel").getByText("Opened").first().waitFor();
   await page.goBack();
@@ -67,6 +68,8 @@ journey("by keyboard alone: move, open, close, filter", async (page) => {
   await page.getByRole("button", { name: "severity" }).press("Enter");
   await page.getByRole("checkbox", { name: "Critical" }).press("Space");
   await page.keyboard.press("Escape");
+  // The focus goes back to where the popover was opened from.
+  await page.waitForFunction(() => document.activeElement?.textContent?.includes("+ Filter"));
   await page.waitForURL(/severity=critical/);
   await page.keyboard.press("/");
   await page.keyboard.type("s3");

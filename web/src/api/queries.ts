@@ -134,10 +134,14 @@ export const policy = (id: string) =>
     },
   });
 
+/** The latest transitions, newest first. */
 export const changes = (limit: number) =>
   queryOptions({
     queryKey: ["changes", limit],
-    queryFn: ({ signal }) => get<api.Changes>("/changes", { limit }, signal),
+    queryFn: async ({ signal }) => {
+      const page = await get<api.Changes>("/changes", { limit }, signal);
+      return { ...page, transitions: page.transitions.toSorted((a, b) => b.seq - a.seq) };
+    },
     staleTime: Number.POSITIVE_INFINITY, // the stream carries on from here
   });
 

@@ -91,7 +91,7 @@ export async function openApp(path: string, handlers: Record<string, Handler> = 
     const handler = table[`${call.method} ${call.path}`];
     if (!handler)
       return answer(404, { title: "Not found", detail: call.path, request_id: "req-404" }, {});
-    const result = handler(call);
+    const result = await handler(call);
     const full = isAnswer(result) ? result : { body: result };
     return answer(full.status ?? 200, full.body, full.headers ?? {});
   });

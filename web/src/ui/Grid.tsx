@@ -81,6 +81,14 @@ export function Grid<R>(props: Props<R>) {
     // A row far away exists only after the scrolling.
     if (!focus()) requestAnimationFrame(focus);
   };
+  // A focused row may go, such as one that said "Loading…": the focus then
+  // passes to the row in its place and is never lost.
+  const focusedAt = useRef<number | undefined>(undefined);
+  useEffect(() => {
+    if (focusedAt.current === undefined || found >= 0 || rows.length === 0) return;
+    if (document.activeElement !== document.body) return;
+    focusRow(Math.min(focusedAt.current, rows.length - 1));
+  });
   const focused = () => scroller.current?.contains(document.activeElement) === true;
   const move = (by: number) => {
     const next =
@@ -171,7 +179,13 @@ export function Grid<R>(props: Props<R>) {
               aria-selected={selected ? isSelected : undefined}
               tabIndex={item.index === tabStop ? 0 : -1}
               onKeyDown={(e) => onKeyDown(e, row, item.index)}
-              onFocus={() => setCurrent(rowKey(row))}
+              onFocus={() => {
+                focusedAt.current = item.index;
+                setCurrent(rowKey(row));
+              }}
+              onBlur={(e) => {
+                if (e.relatedTarget) focusedAt.current = undefined;
+              }}
               onClick={(e) => {
                 const link = (e.target as HTMLElement).closest("a");
                 if (e.defaultPrevented || (link && (e.metaKey || e.ctrlKey || e.shiftKey))) return;

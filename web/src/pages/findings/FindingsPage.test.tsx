@@ -80,6 +80,29 @@ describe("grouped by policy", () => {
     await waitFor(() => expect(router.state.location.search).toEqual({}));
   });
 
+  test("the focus on a row that goes passes to the row in its place", async () => {
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await openApp("/findings", {
+      ...handlers,
+      "GET /findings": async () => {
+        await gate;
+        return handlers["GET /findings"]();
+      },
+    });
+    await screen.findByText("S3 bucket is public");
+    await userEvent.keyboard("j{ArrowRight}");
+    await screen.findByText("Loading…");
+    await userEvent.keyboard("j");
+    release();
+    await screen.findByText("arn:aws:s3:::prod-billing-exports");
+    await waitFor(() =>
+      expect(document.activeElement?.textContent).toContain("prod-billing-exports"),
+    );
+  });
+
   test("a finding that opens elsewhere appears without a reload", async () => {
     await openApp("/findings", handlers);
     await screen.findByText("S3 bucket is public");

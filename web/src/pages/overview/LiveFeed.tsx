@@ -10,6 +10,7 @@ import { Panel } from "~/ui/Panel";
 import { Loaded } from "~/ui/Query";
 import { SeverityGlyph } from "~/ui/Severity";
 import { Ago } from "~/ui/Time";
+import { type Burst, bursts } from "./bursts";
 
 const shown = 6;
 
@@ -34,14 +35,18 @@ export function LiveFeed() {
       <div onPointerEnter={() => hold(true)} onPointerLeave={() => hold(false)}>
         <Loaded of={changes} rows={6}>
           {(data) => {
-            const list = held.current.show("feed", data.transitions.slice(0, shown), (t) => t.id);
+            const list = held.current.show(
+              "feed",
+              bursts(data.transitions).slice(0, shown),
+              (b) => b.newest.id,
+            );
             if (list.rows.length === 0)
               return <p className="px-4 pb-4 text-ink-2">Nothing has changed yet.</p>;
             return (
               <>
                 <ol className="min-h-[294px]">
-                  {list.rows.map((t) => (
-                    <Entry key={t.id} t={t} />
+                  {list.rows.map((b) => (
+                    <Entry key={b.newest.id} burst={b} />
                   ))}
                 </ol>
                 {list.waiting > 0 ? (
@@ -56,7 +61,8 @@ export function LiveFeed() {
   );
 }
 
-function Entry({ t }: { t: Transition }) {
+function Entry({ burst }: { burst: Burst }) {
+  const { newest: t, count: many } = burst;
   const good = t.kind === "resolved";
   return (
     <li className="grid grid-cols-[16px_minmax(0,1fr)_minmax(0,auto)] gap-x-2 border-border border-t px-4 py-1">
@@ -65,21 +71,32 @@ function Entry({ t }: { t: Transition }) {
       </span>
       <span className="truncate">
         <span className={good ? "text-ok" : "text-ink-2"}>{verb[t.kind]} </span>
-        <Link
-          to="/findings/$id"
-          params={{ id: t.finding }}
-          preload={false}
-          className="hover:underline"
-        >
-          {t.policy_title}
-        </Link>
+        {many > 1 ? (
+          <Link
+            to="/findings"
+            search={{ policy: t.policy, group: "none" }}
+            className="hover:underline"
+          >
+            {count(many)} × {t.policy_title}
+          </Link>
+        ) : (
+          <Link
+            to="/findings/$id"
+            params={{ id: t.finding }}
+            preload={false}
+            className="hover:underline"
+          >
+            {t.policy_title}
+          </Link>
+        )}
       </span>
       <span className="text-right text-ink-3 text-small">
         <Ago at={t.at} />
       </span>
       <span className="col-start-2 truncate text-ink-2 text-small">
-        {t.resource_name}
-        {t.account_name ? ` · ${t.account_name}` : ""}
+        {many > 1
+          ? `${t.resource_name} and ${count(many - 1)} more`
+          : [t.resource_name, t.account_name].filter(Boolean).join(" · ")}
       </span>
       <span className="max-w-[190px] truncate text-right text-ink-2 text-small">
         {causeLine(t.cause)}

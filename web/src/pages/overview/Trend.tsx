@@ -6,7 +6,7 @@ import { Panel } from "~/ui/Panel";
 import { Ago } from "~/ui/Time";
 import { useWidth } from "~/ui/useWidth";
 
-const height = 200;
+const height = 250;
 const margin = { top: 12, right: 8, bottom: 22, left: 44 };
 
 /** Eight weeks: the open findings as a line, over what opened and what was resolved. */

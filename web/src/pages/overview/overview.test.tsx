@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Dashboard, Week } from "~/api/types";
 import { emit, openApp } from "~/testing/app";
 import { event, finding, transition } from "~/testing/samples";
+import { bursts } from "./bursts";
 import { newsOf } from "./sentence";
 import { nice, trendTitle } from "./Trend";
 
@@ -61,6 +62,30 @@ test.each([
   [1000, 1000],
   [9500, 10000],
 ])("an axis for %d ends at %d", (n, want) => expect(nice(n)).toBe(want));
+
+test("what a scan or an edit did to many findings is one entry; what events did is not", () => {
+  const scanned = (id: string, policy = "A") =>
+    transition({
+      id,
+      policy,
+      cause: { attribution: "unknown", events: [], note: "found by a scan" },
+    });
+  const list = [
+    scanned("1"),
+    scanned("2"),
+    scanned("3", "B"),
+    transition({ id: "4" }),
+    transition({ id: "5" }),
+    transition({ id: "6", kind: "resolved", cause: scanned("x").cause }),
+  ];
+  expect(bursts(list).map((b) => [b.newest.id, b.count])).toEqual([
+    ["1", 2],
+    ["3", 1],
+    ["4", 1],
+    ["5", 1],
+    ["6", 1],
+  ]);
+});
 
 test("the page shows coverage beside the counts, and what happens as it happens", async () => {
   const dashboard: Partial<Dashboard> = {
