@@ -98,9 +98,8 @@ describe("grouped by policy", () => {
     await userEvent.keyboard("j");
     release();
     await screen.findByText("arn:aws:s3:::prod-billing-exports");
-    await waitFor(() =>
-      expect(document.activeElement?.textContent).toContain("prod-billing-exports"),
-    );
+    await waitFor(() => expect(document.activeElement?.getAttribute("role")).toBe("row"));
+    expect(document.activeElement?.textContent).toContain("prod-billing-exports");
   });
 
   test("a finding that opens elsewhere appears without a reload", async () => {
