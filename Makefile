@@ -97,7 +97,7 @@ fuzz: ## each fuzz test for FUZZTIME
 	@for room in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do
 	  for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$room/*_test.go | sed 's/func //'); do
 	    echo "== $$room $$name"
-	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$room
+	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$room
 	  done
 	done
 

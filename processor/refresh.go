@@ -45,7 +45,7 @@ func (s *session) refresh(ctx context.Context, m touched) {
 		return
 	}
 	s.mark(m, outcome)
-	s.w.metrics.refresh.WithLabelValues(service(m.Ref)).Observe(since(s.w.Now, start))
+	s.w.metrics.refresh.WithLabelValues(m.Ref.Service()).Observe(since(s.w.Now, start))
 	if outcome != "parked" {
 		for _, e := range m.Events {
 			s.seen.add(e.ID + m.Ref.Key())
@@ -54,7 +54,7 @@ func (s *session) refresh(ctx context.Context, m touched) {
 }
 
 func (s *session) mark(m touched, outcome string) {
-	s.w.metrics.marks.WithLabelValues(service(m.Ref), outcome).Inc()
+	s.w.metrics.marks.WithLabelValues(m.Ref.Service(), outcome).Inc()
 }
 
 // handled reports whether every event of the mark was handled before. A look
@@ -110,7 +110,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return "unchanged", nil
 	}
 	if stored != nil && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
-		s.w.metrics.drift.WithLabelValues(service(m.Ref)).Inc()
+		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()
 	}
 	return "refreshed", nil
 }
@@ -159,7 +159,7 @@ func (s *session) read(ctx context.Context, ref qrie.Ref) (qrie.Observation, err
 	case obs.Deleted:
 		outcome = "deleted"
 	}
-	s.w.metrics.describes.WithLabelValues(service(ref), outcome).Inc()
+	s.w.metrics.describes.WithLabelValues(ref.Service(), outcome).Inc()
 	return obs, err
 }
 

@@ -22,7 +22,7 @@ func (s *session) route(records []stream.Record) {
 			key := m.Ref.Key()
 			if have, ok := marks[key]; ok {
 				have.merge(m)
-				s.w.metrics.marks.WithLabelValues(service(m.Ref), "coalesced").Inc()
+				s.w.metrics.marks.WithLabelValues(m.Ref.Service(), "coalesced").Inc()
 				return
 			}
 			marks[key] = &m

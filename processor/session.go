@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
@@ -277,6 +276,3 @@ func (r *recent) add(key string) {
 	}
 	r.fresh[key] = struct{}{}
 }
-
-// service is the label of a resource's service.
-func service(ref qrie.Ref) string { return ref.Service() }

@@ -19,16 +19,9 @@ import (
 // transitions, all durable, with the worker's default settings. One operation
 // is one event; about three events name one refreshed resource.
 func BenchmarkPipeline(b *testing.B) {
-	w := sim.New(sim.Options{Seed: 1, Accounts: 50, Resources: 20_000})
-	r := newRig(b, b.TempDir(), w, defaults)
-	stop := r.run()
+	r, stop := inventoried(b)
 	defer stop()
-	id, err := r.worker.Inventory(b.Context(), "benchmark")
-	if err != nil {
-		b.Fatal(err)
-	}
-	r.await(id, 5*time.Minute)
-	r.settled(5 * time.Minute)
+	w := r.world
 
 	heap := func() float64 {
 		runtime.GC()
@@ -67,22 +60,14 @@ func BenchmarkPipeline(b *testing.B) {
 func BenchmarkLatency(b *testing.B) {
 	for _, rate := range []int{500, 2500} {
 		b.Run(fmt.Sprintf("%d events a second", rate), func(b *testing.B) {
-			w := sim.New(sim.Options{Seed: 1, Accounts: 50, Resources: 20_000})
-			r := newRig(b, b.TempDir(), w, defaults)
-			stop := r.run()
+			r, stop := inventoried(b)
 			defer stop()
-			id, err := r.worker.Inventory(b.Context(), "benchmark")
-			if err != nil {
-				b.Fatal(err)
-			}
-			r.await(id, 5*time.Minute)
-			r.settled(5 * time.Minute)
 			const tick = 20 * time.Millisecond
 			b.ResetTimer()
 			ticker := time.NewTicker(tick)
 			defer ticker.Stop()
 			for sent := 0; sent < b.N; {
-				list := w.Load(rate / int(time.Second/tick))
+				list := r.world.Load(rate / int(time.Second/tick))
 				r.publish(list)
 				sent += len(list)
 				<-ticker.C
@@ -94,6 +79,20 @@ func BenchmarkLatency(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// inventoried runs the pipeline over 20,000 resources that are all known.
+func inventoried(b *testing.B) (r *rig, stop func()) {
+	b.Helper()
+	r = newRig(b, b.TempDir(), sim.New(sim.Options{Seed: 1, Accounts: 50, Resources: 20_000}), defaults)
+	stop = r.run()
+	id, err := r.worker.Inventory(b.Context(), "benchmark")
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.await(id, 5*time.Minute)
+	r.settled(5 * time.Minute)
+	return r, stop
 }
 
 // settled waits until every record is done.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -223,5 +222,3 @@ func (r *rig) compare(when string) {
 		r.tb.Errorf("%s: the oracle expects nothing, which proves nothing", when)
 	}
 }
-
-func (r *rig) String() string { return fmt.Sprintf("%d findings", len(r.findings())) }
