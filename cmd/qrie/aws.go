@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,7 +26,9 @@ func openAWS(ctx context.Context, accounts []qrie.Account, reg prometheus.Regist
 	for _, a := range accounts {
 		byID[a.ID] = a
 	}
-	return scanners.New(scanners.Options{Config: cfg, Registerer: reg, Log: log,
+	// AWS_ENDPOINT_URL sends every call to one address, which S3 Control's host
+	// names with an account in front would miss.
+	return scanners.New(scanners.Options{Config: cfg, Endpoint: aws.ToString(cfg.BaseEndpoint), Registerer: reg, Log: log,
 		Accounts: func(_ context.Context, id string) (qrie.Account, error) {
 			a, ok := byID[id]
 			if !ok {

@@ -34,17 +34,23 @@ func TestMain(m *testing.M) {
 
 // process is a running qrie.
 type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	base string // of its HTTP server
-	log  *bytes.Buffer
+	t      *testing.T
+	cmd    *exec.Cmd
+	base   string // of its HTTP server
+	client *http.Client
+	log    *bytes.Buffer
 }
 
 // start runs 'qrie up --demo' and waits for its address.
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	args = append([]string{"up", "--demo", "--data", dir, "--listen", "127.0.0.1:0", "--demo-accounts", "4", "--demo-resources", "200"}, args...)
-	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), log: &bytes.Buffer{}}
+	return launch(t, append([]string{"up", "--demo", "--data", dir, "--listen", "127.0.0.1:0", "--demo-accounts", "4", "--demo-resources", "200"}, args...)...)
+}
+
+// launch runs 'qrie up' with the arguments given and waits for its address.
+func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), client: http.DefaultClient, log: &bytes.Buffer{}}
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
@@ -108,7 +114,8 @@ func (p *process) do(method, path string, body, into any) int {
 		p.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	req.Header.Set("Origin", p.base) // as the dashboard's own page
+	resp, err := p.client.Do(req)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v\n%s", method, path, err, p.log)
 	}
