@@ -51,6 +51,12 @@ func judge(l look) store.Evaluation {
 		next.Explained = explain(next.Explained, cause)
 	}
 
+	if !eval.Changed && l.settled() {
+		// Nothing to judge anew: what is left to write is when it was seen.
+		next.Heads, next.Missing, next.DueAt, next.Document = l.stored.Heads, l.stored.Missing, l.stored.DueAt, nil
+		eval.Next = next
+		return eval
+	}
 	var heads map[string]store.Head
 	if l.stored != nil {
 		heads = l.stored.Heads
@@ -104,6 +110,13 @@ func judge(l look) store.Evaluation {
 	sortTransitions(eval.Transitions)
 	eval.Next = next
 	return eval
+}
+
+// settled reports whether the stored verdicts hold for an unchanged document:
+// they are of the present policies, and no date has passed that they rest on.
+func (l look) settled() bool {
+	return !l.reread && l.stored != nil && l.stored.Generation == l.board.generation &&
+		(l.stored.DueAt.IsZero() || l.now.Before(l.stored.DueAt))
 }
 
 // verdict turns the last head and a new verdict into the new head and the

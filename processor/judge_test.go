@@ -116,6 +116,26 @@ func TestUnchangedDocumentHasNoCause(t *testing.T) {
 	}
 }
 
+func TestUnchangedIsJudgedAgainOnlyWhenItMay(t *testing.T) {
+	stored, _ := history(t, testBoard(t, 1), unversioned)
+	again := func(b *board, now time.Time) int {
+		eval := judge(look{stored: stored, board: b, now: now, account: qrie.Account{ID: "111111111111"},
+			obs: qrie.Observation{Ref: bucket(t), ObservedAt: testNow.Add(time.Hour), Document: json.RawMessage(unversioned)}})
+		return len(eval.Transitions)
+	}
+	launched := active("S3BucketVersioningDisabled", 2)
+	if n := again(testBoard(t, 1, launched), testNow); n != 0 {
+		t.Errorf("the same policies judged an unchanged document again: %d transitions", n)
+	}
+	if n := again(testBoard(t, 2, launched), testNow); n != 1 {
+		t.Errorf("a policy launched since gave %d transitions, want 1", n)
+	}
+	stored.DueAt = testNow.Add(time.Hour)
+	if n := again(testBoard(t, 1, launched), testNow.Add(2*time.Hour)); n != 1 {
+		t.Errorf("a date that has passed gave %d transitions, want 1", n)
+	}
+}
+
 func TestLaunchingOpensWithoutAGuess(t *testing.T) {
 	stored, _ := history(t, testBoard(t, 1), unversioned)
 	b := testBoard(t, 2, active("S3BucketVersioningDisabled", 2))
