@@ -41,6 +41,15 @@ func openDataDir(path string) (dataDir, error) {
 	return dataDir{path}, nil
 }
 
+// existingDataDir refuses a directory that no qrie has used.
+func existingDataDir(path string) (dataDir, error) {
+	dir := dataDir{path}
+	if _, err := os.Stat(dir.file("qrie.db")); err != nil {
+		return dir, fmt.Errorf("no qrie data in %s: start 'qrie up' once, or name its directory with --data", path)
+	}
+	return dir, nil
+}
+
 func (d dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
 func (d dataDir) database(ctx context.Context) (*sqlite.DB, error) {

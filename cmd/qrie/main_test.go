@@ -440,6 +440,29 @@ func TestReplayAccountsForEveryRecord(t *testing.T) {
 		}
 		return fmt.Sprint(got) == fmt.Sprint(want)
 	})
+
+	// What could not be understood is kept, can be looked at, and goes back
+	// into the stream.
+	_, listed, _ := call(t, "", "stream", "dlq", "list", "-o", "ndjson", "--data", dir)
+	letters := strings.Split(strings.TrimSpace(listed), "\n")
+	if len(letters) != 50 || !strings.Contains(letters[0], `"reason":"`) {
+		t.Fatalf("%d dead letters are listed, want 50: %s", len(letters), letters[0])
+	}
+	var letter struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal([]byte(letters[0]), &letter); err != nil {
+		t.Fatal(err)
+	}
+	if _, shown, _ := call(t, "", "stream", "dlq", "show", letter.ID, "--data", dir); !strings.Contains(shown, `"eventName":7`) {
+		t.Errorf("the dead letter shows %q", shown)
+	}
+	if code, out, errOut := call(t, "", "stream", "dlq", "replay", "--all", "--data", dir); code != 0 || out != "replayed 50 dead letter(s)\n" {
+		t.Errorf("replay of the dead letters: exit %d, %q %q", code, out, errOut)
+	}
+	eventually(t, 20*time.Second, "what still cannot be understood is a dead letter again", func() bool {
+		return p.outcomes()["dead_letter"]-before["dead_letter"] == 100
+	})
 	p.stop()
 }
 

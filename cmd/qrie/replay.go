@@ -36,9 +36,9 @@ changed, so replaying a file twice does no harm.`,
 		Example: "  qrie replay --data ~/.local/share/qrie/demo trail/*.json.gz",
 		Args:    args(1, -1, "one or more files"),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			dir := dataDir{data}
-			if _, err := os.Stat(dir.file("qrie.db")); err != nil {
-				return fmt.Errorf("no qrie data in %s: start 'qrie up' once, or name its directory with --data", data)
+			dir, err := existingDataDir(data)
+			if err != nil {
+				return err
 			}
 			db, err := dir.database(cmd.Context())
 			if err != nil {

@@ -95,7 +95,7 @@ QRIE_LOG_LEVEL. A flag wins over the environment.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return tryHelp{usageError{fmt.Errorf("%w%s", err, nearestFlag(cmd, err))}, cmd.CommandPath()}
 	})
-	root.AddCommand(newUp(), newReplay(), newEvents(), newPolicy(), newToken(), newVersion())
+	root.AddCommand(newUp(), newReplay(), newEvents(), newPolicy(), newStream(), newToken(), newVersion())
 	return root
 }
 
