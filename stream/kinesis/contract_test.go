@@ -1,0 +1,142 @@
+package kinesis
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/qrie-sec/qrie/stream"
+	"github.com/qrie-sec/qrie/stream/streamtest"
+)
+
+// The servers, in processes of their own.
+var (
+	kinesisAddress  = os.Getenv("QRIE_TEST_KINESIS")
+	dynamodbAddress = os.Getenv("QRIE_TEST_DYNAMODB")
+)
+
+// needServers skips where the servers do not run.
+func needServers(t testing.TB) {
+	t.Helper()
+	if kinesisAddress == "" || dynamodbAddress == "" {
+		t.Skip("NOT TESTED: no Kinesis and DynamoDB servers in QRIE_TEST_KINESIS and QRIE_TEST_DYNAMODB; run `make test-kinesis`")
+	}
+}
+
+var harness = streamtest.Harness{
+	New: func(t *testing.T) string { return newTestStream(t, 2) },
+	Open: func(ctx context.Context, address string) (stream.Stream, error) {
+		return Open(ctx, testOptions(address))
+	},
+	LeaseTime:     testLease,
+	DrainTimeout:  testDrain,
+	MaxUnfinished: testUnfinished,
+	Reshard:       reshard,
+}
+
+const (
+	testLease      = 3 * time.Second
+	testDrain      = 3 * time.Second
+	testUnfinished = 700
+)
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(soakWorker); name != "" {
+		if err := work(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	streamtest.Main(m, harness)
+}
+
+func TestContract(t *testing.T) {
+	needServers(t)
+	streamtest.Run(t, harness)
+}
+
+func testConfig() aws.Config {
+	return aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+}
+
+func testOptions(name string) Options {
+	return Options{
+		AWS: testConfig(), Stream: name, Endpoint: kinesisAddress, DynamoDBEndpoint: dynamodbAddress, LeaseTable: "qrie_leases_test",
+		LeaseTime: testLease, DrainTimeout: testDrain, MaxUnfinished: testUnfinished,
+	}
+}
+
+func testClient() *kinesis.Client {
+	return kinesis.NewFromConfig(testConfig(), func(o *kinesis.Options) { o.BaseEndpoint = aws.String(kinesisAddress) })
+}
+
+// newTestStream makes a data stream that is deleted with t.
+func newTestStream(t testing.TB, shards int32) string {
+	t.Helper()
+	name := "qrie-" + strings.ToLower(rand.Text()[:10])
+	client := testClient()
+	if _, err := client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(name), ShardCount: aws.Int32(shards)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := client.DeleteStream(context.Background(), &kinesis.DeleteStreamInput{StreamName: aws.String(name)}); err != nil {
+			t.Error(err)
+		}
+	})
+	awaitActive(t, client, name)
+	return name
+}
+
+func awaitActive(t testing.TB, client *kinesis.Client, name string) {
+	t.Helper()
+	for range 500 {
+		out, err := client.DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("stream %s does not become active", name)
+}
+
+// openShards are the shards that take records.
+func openShards(t testing.TB, name string) (open []types.Shard) {
+	t.Helper()
+	shards, err := listShards(t.Context(), testClient(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range shards {
+		if s.SequenceNumberRange.EndingSequenceNumber == nil {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+// reshard replaces each open shard: two neighbours by the shard they are
+// merged to, and that by the two it is split to.
+func reshard(t *testing.T, name string) {
+	t.Helper()
+	open := openShards(t, name)
+	if len(open) == 2 {
+		merge(t, name, open[0], open[1])
+		return
+	}
+	for _, s := range open {
+		split(t, name, s)
+	}
+}

@@ -1,0 +1,169 @@
+package kinesis
+
+import (
+	"context"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// offer is a shard that the library is shown, and the lease it is to take.
+type offer struct {
+	shard types.Shard
+	seen  row
+}
+
+// plan looks at every shard and lease, and decides what to take and what to
+// give up.
+func (c *consumer) plan(ctx context.Context) error {
+	shards, err := listShards(ctx, c.s.api, c.s.opts.Stream)
+	if err != nil {
+		return err
+	}
+	rows, workers, err := c.s.leases.read(ctx)
+	if err != nil {
+		return err
+	}
+	// After the reading: what stood still is counted from when it was seen.
+	now := c.s.opts.Now()
+	live := c.live(ctx, workers, now)
+	ready, waiting := eligible(shards, rows)
+	c.clean(ctx, shards, rows)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var free []offer
+	for _, o := range ready {
+		still := c.rows.still(o.seen.shard, o.seen, now)
+		owner, e := o.seen.owner, c.held[o.seen.shard]
+		if e != nil && !e.released && !e.taken.Load() {
+			owner = c.owner // even if the row was read before it was won
+		}
+		// What is held here is not free even if the row says so: the session
+		// has still to come to its end, or was given up for somebody else.
+		if e == nil && (owner == "" || owner == c.owner || still >= c.s.opts.LeaseTime) {
+			free = append(free, o)
+		} else if n, ok := live[owner]; ok {
+			live[owner] = n + 1
+		}
+	}
+	for shard := range c.rows {
+		if !slices.ContainsFunc(ready, func(o offer) bool { return o.seen.shard == shard }) {
+			delete(c.rows, shard)
+		}
+	}
+	// Everybody begins somewhere else, or all would try for the same ones.
+	slices.SortFunc(free, func(a, b offer) int { return order(c.owner, a.seen.shard) - order(c.owner, b.seen.shard) })
+	c.offers = map[string]offer{}
+	if c.draining {
+		return nil
+	}
+	take := allowed(c.owner, live, len(free), len(ready))
+	for _, o := range free[:take] {
+		c.offers[o.seen.shard] = o
+	}
+	if len(free) == 0 {
+		c.giveUp(surplus(c.owner, live, len(ready)))
+	}
+	c.s.metrics.shards.WithLabelValues("open").Set(float64(len(ready)))
+	c.s.metrics.shards.WithLabelValues("waiting_parent").Set(float64(waiting))
+	c.s.metrics.shards.WithLabelValues("unowned").Set(float64(len(free)))
+	c.s.metrics.shards.WithLabelValues("closed").Set(float64(len(shards) - len(ready) - waiting))
+	return nil
+}
+
+func order(owner, shard string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(owner + "/" + shard)) // never fails
+	return int(h.Sum32())
+}
+
+// eligible gives the shards that may be read now: not finished, and with every
+// parent that still is listed finished. waiting counts those that have to wait
+// for a parent. What is not listed any more is beyond the retention.
+func eligible(shards []types.Shard, rows []row) (ready []offer, waiting int) {
+	lease := map[string]row{}
+	for _, r := range rows {
+		lease[r.shard] = r
+	}
+	listed := map[string]bool{}
+	for _, s := range shards {
+		listed[aws.ToString(s.ShardId)] = true
+	}
+	for _, s := range shards {
+		id := aws.ToString(s.ShardId)
+		seen := lease[id]
+		seen.shard = id
+		if seen.ended {
+			continue
+		}
+		if slices.ContainsFunc(parents(s), func(p string) bool { return listed[p] && !lease[p].ended }) {
+			waiting++
+			continue
+		}
+		ready = append(ready, offer{s, seen})
+	}
+	return ready, waiting
+}
+
+// parents are one shard that was split, or two that were merged.
+func parents(s types.Shard) (ids []string) {
+	for _, p := range []*string{s.ParentShardId, s.AdjacentParentShardId} {
+		if p != nil && *p != "" {
+			ids = append(ids, *p)
+		}
+	}
+	return ids
+}
+
+// clean removes the leases of shards that were read to the end and that
+// Kinesis has forgotten. Any other lease stays, whatever the list says.
+func (c *consumer) clean(ctx context.Context, shards []types.Shard, rows []row) {
+	for _, r := range rows {
+		listed := func(s types.Shard) bool { return aws.ToString(s.ShardId) == r.shard }
+		if !r.ended || len(shards) == 0 || slices.ContainsFunc(shards, listed) {
+			continue
+		}
+		if err := c.s.leases.remove(ctx, r.shard); err != nil {
+			c.log.Warn("cannot remove the lease of a shard that is gone", "shard", r.shard, "error", err)
+		}
+	}
+}
+
+// live counts the workers whose heartbeat moves, each with no shard yet, and
+// buries the others.
+func (c *consumer) live(ctx context.Context, workers map[string]int64, now time.Time) map[string]int {
+	live := map[string]int{c.owner: 0}
+	for worker, counter := range workers {
+		if worker == c.owner || c.workers.still(worker, counter, now) < c.s.opts.LeaseTime {
+			live[worker] = 0
+		} else if err := c.s.leases.bury(ctx, worker, counter); err != nil {
+			c.log.Warn("cannot remove a dead worker", "worker", worker, "error", err)
+		}
+	}
+	for worker := range c.workers {
+		if _, ok := workers[worker]; !ok {
+			delete(c.workers, worker)
+		}
+	}
+	return live
+}
+
+// giveUp drains n sessions, less those that drain already. c.mu is held.
+func (c *consumer) giveUp(n int) {
+	var shards []string
+	for shard, e := range c.held {
+		if e.claiming || e.intake.Err() != nil {
+			n--
+			continue
+		}
+		shards = append(shards, shard)
+	}
+	slices.Sort(shards)
+	for _, shard := range shards[len(shards)-max(0, min(n, len(shards))):] {
+		c.held[shard].stop()
+	}
+}
