@@ -56,6 +56,16 @@ test-go: ## Go tests
 	@echo "== Go tests"
 	$(GO) test ./...
 
+.PHONY: test-kinesis
+test-kinesis: ## the stream on a Kinesis server and DynamoDB Local, each in a process of its own
+	@echo "== stream/kinesis on kinesalite and DynamoDB Local"
+	scripts/emulators.sh run kinesis scripts/emulators.sh run dynamodb $(GO) test -count=1 -timeout 15m ./stream/kinesis
+
+.PHONY: test-dynamo
+test-dynamo: ## the store's contract and fault tests on DynamoDB Local
+	@echo "== store/dynamo on DynamoDB Local"
+	scripts/emulators.sh run dynamodb $(GO) test -count=1 -timeout 20m ./store/dynamo
+
 .PHONY: test-web
 test-web: web/dist/index.html ## types, style and unit tests of the dashboard
 	@echo "== dashboard: types, style, unit tests"

@@ -48,7 +48,7 @@ type Options struct {
 	Log        *slog.Logger          // default: none
 	Registerer prometheus.Registerer // default: none
 
-	Jobs        int           // refreshes at once; default 128
+	Jobs        int           // refreshes at once; default 384: each mostly waits for AWS or for a commit
 	InFlight    int           // marks held for each shard; default 5000
 	Floor       time.Duration // least time between two reads of a resource; default 2 s
 	ConfirmGone time.Duration // pause before a deletion is confirmed; default 1 s
@@ -99,7 +99,7 @@ func New(o Options) (*Worker, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Jobs == 0 {
-		o.Jobs = 128
+		o.Jobs = 384
 	}
 	if o.InFlight == 0 {
 		o.InFlight = 5000

@@ -1,0 +1,96 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/hex"
+	"hash/fnv"
+	"os"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
+	"go.uber.org/goleak"
+
+	"github.com/qrie-sec/qrie/store"
+	"github.com/qrie-sec/qrie/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// server is the address of DynamoDB Local. Tests that need it say loudly that
+// they were not run.
+func server(t testing.TB) string {
+	t.Helper()
+	address := os.Getenv("QRIE_TEST_DYNAMODB")
+	if address == "" {
+		t.Skip("NOT RUN: it needs DynamoDB Local. Run `make test-dynamo`, or: scripts/emulators.sh run dynamodb go test ./store/dynamo")
+	}
+	return address
+}
+
+// options are those of a store at a place, a new prefix for each.
+func options(t testing.TB, place string, with ...func(*middleware.Stack) error) Options {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(place))
+	return Options{
+		Endpoint: server(t),
+		Prefix:   "t" + hex.EncodeToString(h.Sum(nil)) + "_",
+		Config: aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+			APIOptions: append([]func(*middleware.Stack) error{countScans}, with...)},
+	}
+}
+
+// scans are the Scan requests of all tests. Nothing here may make one.
+var scans = make(chan string, 1000)
+
+func countScans(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("scans", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+		if middleware.GetOperationName(ctx) == "Scan" {
+			scans <- "Scan"
+		}
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
+}
+
+func open(t testing.TB, o Options) *Store {
+	t.Helper()
+	if err := Migrate(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func skew(t *testing.T, s *Store, c store.Counter, by int64) {
+	// No row of counters is there before the name of its account is.
+	if c.Account != "" {
+		if err := s.know(t.Context(), name{accountName, c.Account}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, attribute := counterRow(c, "AWS::S3::Bucket", 0)
+	_, err := s.update(t.Context(), countersTable, k.pk, k.sk, change{update: "ADD #Counter :n, #Rev :one",
+		values: item{":n": number(by), ":one": number(1)}, names: map[string]string{"#Counter": attribute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContract(t *testing.T) {
+	server(t)
+	storetest.Run(t, storetest.Adapter{
+		Open: func(t *testing.T, place string) store.Store { return open(t, options(t, place)) },
+		Skew: func(t *testing.T, s store.Store, c store.Counter, by int64) { skew(t, s.(*Store), c, by) },
+	})
+	select {
+	case <-scans:
+		t.Error("a table was scanned")
+	default:
+	}
+}

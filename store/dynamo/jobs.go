@@ -1,0 +1,140 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+)
+
+const (
+	jobItem   = "job"
+	pageItem  = "page#"
+	jobsShelf = "jobs"
+)
+
+// jobRow is a job as it is stored.
+func (s *Store) jobRow(j store.Job, revision int64) (row item, err error) {
+	row = s.row(jobsTable, j.ID, jobItem)
+	if row["Body"], err = s.pack.encode("job "+j.ID, j); err != nil {
+		return nil, err
+	}
+	row["Revision"] = number(revision)
+	row["Shelf"], row["Kind"], row["Newest"] = text(jobsShelf), text("kind#"+j.Kind), text(digits(nanos(j.Started))+"#"+j.ID)
+	return row, nil
+}
+
+// maxJobID leaves room for the time before it in an index.
+const maxJobID = 512
+
+// PutJob adds a job.
+func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
+	defer s.metrics.request("qrie_jobs", "put")(&err)
+	if j.ID == "" || len(j.ID) > maxJobID || len(j.Kind) > maxJobID {
+		return fmt.Errorf("job %q needs an id and a kind of at most %d bytes", j.ID, maxJobID)
+	}
+	row, err := s.jobRow(j, 1)
+	if err != nil {
+		return err
+	}
+	err = s.put(ctx, jobsTable, row, "attribute_not_exists(#JobId)", nil)
+	if errors.Is(err, errCondition) {
+		return fmt.Errorf("job %s: %w", j.ID, qrie.ErrExists)
+	}
+	return err
+}
+
+// job reads a job with its revision.
+func (s *Store) job(ctx context.Context, id string) (j store.Job, revision int64, err error) {
+	missing := fmt.Errorf("job %s: %w", id, qrie.ErrNotFound)
+	if !keyable(id) {
+		return j, 0, missing
+	}
+	it, err := s.get(ctx, jobsTable, id, jobItem)
+	if err != nil {
+		return j, 0, fmt.Errorf("read job %s: %w", id, err)
+	}
+	if it == nil {
+		return j, 0, missing
+	}
+	return j, it.num("Revision"), s.pack.decode("job "+id, it.bytes("Body"), &j)
+}
+
+// FinishPage counts one page of a job, once however often it is told.
+func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
+	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
+	sk := pageItem + page.Page
+	if len(sk) > maxKeyBytes {
+		return j, fmt.Errorf("page of job %s: its name is longer than %d bytes", job, maxKeyBytes-len(pageItem))
+	}
+	for n := 1; ; n++ {
+		old, revision, err := s.job(ctx, job)
+		if err != nil {
+			return old, err
+		}
+		done, err := s.get(ctx, jobsTable, job, sk)
+		if done != nil || err != nil {
+			return old, err
+		}
+		next := old.Finish(page, at)
+		row, err := s.jobRow(next, revision+1)
+		if err != nil {
+			return j, err
+		}
+		tx := &transaction{c: s.client}
+		tx.put(jobsTable, s.row(jobsTable, job, sk), "attribute_not_exists(#JobId)", nil)
+		tx.put(jobsTable, row, "#Revision = :r", item{":r": number(revision)})
+		err = tx.commit(ctx)
+		if err == nil {
+			return next, nil
+		}
+		if !errors.Is(err, errCondition) || n >= maxContention {
+			return j, fmt.Errorf("finish a page of job %s: %w", job, err)
+		}
+		if err := s.pause(ctx, n); err != nil {
+			return j, err
+		}
+	}
+}
+
+// Job reads one job.
+func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
+	defer s.metrics.request("qrie_jobs", "get")(&err)
+	j, _, err = s.job(ctx, id)
+	return j, err
+}
+
+// ListJobs reads the newest jobs of a kind, or of every kind.
+func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
+	defer s.metrics.request("qrie_jobs", "list")(&err)
+	st := stretch{table: jobsTable, index: &jobsNewest, pk: jobsShelf, backwards: true, limit: min(limit, maxFetch)}
+	if kind != "" {
+		st.index, st.pk = &jobsOfKind, "kind#"+kind
+	}
+	rows, _, _, err := s.read(ctx, st)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	keys := make([]key, len(rows))
+	for i, it := range rows {
+		keys[i] = keyOf(jobsTable, it)
+	}
+	whole, err := s.many(ctx, jobsTable, keys, "")
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	for _, k := range keys {
+		if whole[k] == nil {
+			continue // trimmed meanwhile
+		}
+		var j store.Job
+		if err := s.pack.decode("a job", whole[k].bytes("Body"), &j); err != nil {
+			return nil, err
+		}
+		all = append(all, j)
+	}
+	return all, nil
+}

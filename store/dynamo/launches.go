@@ -1,0 +1,205 @@
+package dynamo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/qrie-sec/qrie"
+)
+
+// launchSetItem holds the greatest generation ever given and, of each launch,
+// its generation. Whoever has read it knows exactly which launches belong to
+// that moment.
+const launchSetItem = "#set"
+
+// gates is how many rows of totals a policy has. Each bears the generation of
+// its launch, so that a transition checks it on the row that it counts in, and
+// transitions of one policy seldom meet.
+const gates = totalBuckets
+
+// launchSet reads the set; never nil.
+func (s *Store) launchSet(ctx context.Context) (generation int64, of map[string]int64, err error) {
+	it, err := s.get(ctx, policiesTable, launchSetItem, "")
+	if err != nil {
+		return 0, nil, fmt.Errorf("read the launches' generations: %w", err)
+	}
+	of = map[string]int64{}
+	if m, ok := it["Launches"].(*types.AttributeValueMemberM); ok {
+		for policy := range m.Value {
+			of[policy] = item(m.Value).num(policy)
+		}
+	}
+	return it.num("Generation"), of, nil
+}
+
+// LaunchSet reads the launches and the generation of one moment: those that
+// the set names, each at the generation that the set names.
+func (s *Store) LaunchSet(ctx context.Context) (set qrie.LaunchSet, err error) {
+	defer s.metrics.request("qrie_policies", "list")(&err)
+	for n := 1; ; n++ {
+		set = qrie.LaunchSet{}
+		var of map[string]int64
+		if set.Generation, of, err = s.launchSet(ctx); err != nil {
+			return set, err
+		}
+		keys := make([]key, 0, len(of))
+		for policy := range of {
+			keys = append(keys, key{pk: policy})
+		}
+		rows, err := s.many(ctx, policiesTable, keys, "")
+		if err != nil {
+			return set, fmt.Errorf("read launches: %w", err)
+		}
+		whole := true
+		for policy, generation := range of {
+			l, err := s.launchOf(rows[key{pk: policy}])
+			if err != nil {
+				return set, err
+			}
+			whole = whole && l != nil && l.Generation == generation
+			if l != nil {
+				set.Launches = append(set.Launches, *l)
+			}
+		}
+		if whole {
+			slices.SortFunc(set.Launches, func(a, b qrie.Launch) int { return cmp.Compare(a.Policy, b.Policy) })
+			return set, nil
+		}
+		if n >= s.attempts {
+			return set, fmt.Errorf("read launches: they changed %d times meanwhile: %w", n, qrie.ErrConflict)
+		}
+		if err := s.pause(ctx, n); err != nil {
+			return set, err
+		}
+	}
+}
+
+func (s *Store) launchOf(it item) (*qrie.Launch, error) {
+	if it == nil {
+		return nil, nil
+	}
+	l := new(qrie.Launch)
+	return l, s.pack.decode("launch of "+it.str("PolicyId"), it.bytes("Body"), l)
+}
+
+// launches reads launches for a write to be judged by; nil is "not launched".
+func (s *Store) launches(ctx context.Context, policies []string) (map[string]*qrie.Launch, error) {
+	keys := make([]key, len(policies))
+	for i, p := range policies {
+		keys[i] = key{pk: p}
+	}
+	rows, err := s.many(ctx, policiesTable, keys, "")
+	if err != nil {
+		return nil, fmt.Errorf("read launches: %w", err)
+	}
+	out := make(map[string]*qrie.Launch, len(rows))
+	for k, it := range rows {
+		if out[k.pk], err = s.launchOf(it); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// PutLaunch writes a launch under the next generation.
+func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (written qrie.Launch, err error) {
+	defer s.metrics.request("qrie_policies", "put")(&err)
+	if !keyable(l.Policy) || l.Policy == launchSetItem {
+		return l, fmt.Errorf("a launch needs the id of its policy, of at most %d bytes", maxKeyBytes)
+	}
+	_, err = s.relaunch(ctx, l.Policy, func(stored, next int64) (*qrie.Launch, error) {
+		switch {
+		case base == 0 && stored != 0:
+			return nil, fmt.Errorf("policy %s is launched: %w", l.Policy, qrie.ErrExists)
+		case base != 0 && stored == 0:
+			return nil, fmt.Errorf("policy %s is not launched: %w", l.Policy, qrie.ErrNotFound)
+		case base != stored:
+			return nil, launchConflict(l.Policy, base, stored)
+		}
+		l.Generation = next
+		return &l, nil
+	})
+	return l, err
+}
+
+// DeleteLaunch removes a launch under the next generation.
+func (s *Store) DeleteLaunch(ctx context.Context, policy string, base int64) (generation int64, err error) {
+	defer s.metrics.request("qrie_policies", "delete")(&err)
+	return s.relaunch(ctx, policy, func(stored, _ int64) (*qrie.Launch, error) {
+		switch {
+		case stored == 0:
+			return nil, fmt.Errorf("policy %s is not launched: %w", policy, qrie.ErrNotFound)
+		case stored != base:
+			return nil, launchConflict(policy, base, stored)
+		}
+		return nil, nil
+	})
+}
+
+func launchConflict(policy string, base, stored int64) error {
+	return fmt.Errorf("launch of %s was read at generation %d and is at %d: %w", policy, base, stored, qrie.ErrConflict)
+}
+
+// relaunch writes what decide makes of the stored generation (0: none) and the
+// next: a launch, or nil to remove it. The gates change with it: from then on
+// no verdict of another generation is written. Generations of launches deleted
+// since are never given again.
+func (s *Store) relaunch(ctx context.Context, policy string, decide func(stored, next int64) (*qrie.Launch, error)) (generation int64, err error) {
+	for n := 1; ; n++ {
+		current, of, err := s.launchSet(ctx)
+		if err != nil {
+			return 0, err
+		}
+		generation = current + 1
+		l, err := decide(of[policy], generation)
+		if err != nil {
+			return 0, err
+		}
+		tx := &transaction{c: s.client}
+		set := s.row(policiesTable, launchSetItem, "")
+		byPolicy := item{}
+		for p, g := range of {
+			byPolicy[p] = number(g)
+		}
+		delete(byPolicy, policy)
+		if l != nil {
+			byPolicy[policy] = number(generation)
+			row := s.row(policiesTable, policy, "")
+			row["Generation"] = number(generation)
+			if row["Body"], err = s.pack.encode("launch of "+policy, *l); err != nil {
+				return 0, err
+			}
+			tx.put(policiesTable, row, "", nil)
+		} else {
+			tx.remove(policiesTable, policy, "", "", nil)
+		}
+		set["Generation"], set["Launches"] = number(generation), &types.AttributeValueMemberM{Value: byPolicy}
+		tx.put(policiesTable, set, "attribute_not_exists(#Generation) OR #Generation = :g", item{":g": number(current)})
+		for b := range gates {
+			gate := change{update: "REMOVE #Gate, #Status ADD #Rev :one", values: item{":one": number(1)}}
+			if l != nil {
+				gate = change{update: "SET #Gate = :g, #Status = :s ADD #Rev :one",
+					values: item{":g": number(generation), ":s": text(string(l.Status)), ":one": number(1)}}
+			}
+			tx.update(countersTable, totalPart(b), policyCounters+policy, gate)
+		}
+		err = tx.commit(ctx)
+		if err == nil {
+			return generation, nil
+		}
+		if !errors.Is(err, errCondition) || n >= s.attempts {
+			return 0, fmt.Errorf("write the launch of %s: %w", policy, err)
+		}
+		if err := s.pause(ctx, n); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func totalPart(bucket int) string { return "*" + strconv.Itoa(bucket) }
