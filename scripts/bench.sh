@@ -8,5 +8,5 @@ run() { go test -run '^$' -benchmem "$@"; }
 run -bench . ./resources ./ingest ./policies ./stream/... ./sqlite ./sim
 run -bench 'Apply|Signer' ./store/...
 QRIE_BENCH_LARGE=1 run -bench Page -benchtime 500x -timeout 60m ./store/local
-run -tags noaws -bench Pipeline -benchtime 120000x -timeout 30m ./cmd/qrie
-run -tags noaws -bench Latency -benchtime 30000x -timeout 30m ./cmd/qrie
+run -tags noaws -bench Pipeline -benchtime 200000x -timeout 30m ./cmd/qrie
+run -tags noaws -bench Latency -benchtime 15000x -timeout 30m ./cmd/qrie
