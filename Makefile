@@ -52,9 +52,9 @@ tools:
 test: tools check test-web test-go test-e2e ## everything
 
 .PHONY: test-go
-test-go: ## Go tests
+test-go: ## Go tests, one room at a time: some of them kill and restart real processes
 	@echo "== Go tests"
-	$(GO) test ./...
+	$(GO) test -p 1 ./...
 
 .PHONY: test-kinesis
 test-kinesis: ## the stream on a Kinesis server and DynamoDB Local, each in a process of its own
