@@ -24,8 +24,8 @@ type consumer struct {
 	flush chan struct{} // asks for the checkpoints of those sessions that want it
 
 	// Of the goroutine of run.
-	rows    sightings[string, row]
-	workers sightings[string, int64]
+	rows    stream.Sightings[string, row]
+	workers stream.Sightings[string, int64]
 
 	mu       sync.Mutex
 	draining bool
@@ -40,8 +40,8 @@ func newConsumer(s *Stream, owner string, h stream.Handler) *consumer {
 		log:     s.opts.Log.With("stream", s.opts.Stream, "owner", owner),
 		poke:    make(chan struct{}, 1),
 		flush:   make(chan struct{}, 1),
-		rows:    sightings[string, row]{},
-		workers: sightings[string, int64]{},
+		rows:    stream.Sightings[string, row]{},
+		workers: stream.Sightings[string, int64]{},
 		held:    map[string]*session{},
 	}
 	c.guard = newGuard(c)

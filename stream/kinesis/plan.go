@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/qrie-sec/qrie/stream"
 )
 
 // offer is a shard that the library is shown, and the lease it is to take.
@@ -37,7 +39,7 @@ func (c *consumer) plan(ctx context.Context) error {
 	defer c.mu.Unlock()
 	var free []offer
 	for _, o := range ready {
-		still := c.rows.still(o.seen.shard, o.seen, now)
+		still := c.rows.Still(o.seen.shard, o.seen, now)
 		owner, e := o.seen.owner, c.held[o.seen.shard]
 		if e != nil && !e.released && !e.taken.Load() {
 			owner = c.owner // even if the row was read before it was won
@@ -61,12 +63,12 @@ func (c *consumer) plan(ctx context.Context) error {
 	if c.draining {
 		return nil
 	}
-	take := allowed(c.owner, live, len(free), len(ready))
+	take := stream.Allowed(c.owner, live, len(free), len(ready))
 	for _, o := range free[:take] {
 		c.offers[o.seen.shard] = o
 	}
 	if len(free) == 0 {
-		c.giveUp(surplus(c.owner, live, len(ready)))
+		c.giveUp(stream.Surplus(c.owner, live, len(ready)))
 	}
 	c.s.metrics.shards.WithLabelValues("open").Set(float64(len(ready)))
 	c.s.metrics.shards.WithLabelValues("waiting_parent").Set(float64(waiting))
@@ -138,7 +140,7 @@ func (c *consumer) clean(ctx context.Context, shards []types.Shard, rows []row) 
 func (c *consumer) live(ctx context.Context, workers map[string]int64, now time.Time) map[string]int {
 	live := map[string]int{c.owner: 0}
 	for worker, counter := range workers {
-		if worker == c.owner || c.workers.still(worker, counter, now) < c.s.opts.LeaseTime {
+		if worker == c.owner || c.workers.Still(worker, counter, now) < c.s.opts.LeaseTime {
 			live[worker] = 0
 		} else if err := c.s.leases.bury(ctx, worker, counter); err != nil {
 			c.log.Warn("cannot remove a dead worker", "worker", worker, "error", err)

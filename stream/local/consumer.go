@@ -21,8 +21,8 @@ type consumer struct {
 	held    map[int]*session // by shard, from the claim until the release
 	ended   chan *session    // sessions that have come to their end
 	poke    chan struct{}    // asks for a round before the next is due
-	leases  sightings[int, lease]
-	workers sightings[string, int64]
+	leases  stream.Sightings[int, lease]
+	workers stream.Sightings[string, int64]
 }
 
 func newConsumer(s *Stream, owner string, h stream.Handler) *consumer {
@@ -32,8 +32,8 @@ func newConsumer(s *Stream, owner string, h stream.Handler) *consumer {
 		held:    map[int]*session{},
 		ended:   make(chan *session, s.shards),
 		poke:    make(chan struct{}, 1),
-		leases:  sightings[int, lease]{},
-		workers: sightings[string, int64]{},
+		leases:  stream.Sightings[int, lease]{},
+		workers: stream.Sightings[string, int64]{},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/stream"
 )
 
 // outcome is what a round did to the tables, to be acted on once it is
@@ -92,7 +93,7 @@ func (c *consumer) exchange(tx *sqlite.Tx, claim bool, o *outcome) error {
 	}
 	var free []lease
 	for _, l := range leases {
-		still := c.leases.still(l.shard, l, now)
+		still := c.leases.Still(l.shard, l, now)
 		// What is held here is not free even if the row says so: the session
 		// has still to come to its end, or ended only now and was given up
 		// for somebody else.
@@ -103,14 +104,14 @@ func (c *consumer) exchange(tx *sqlite.Tx, claim bool, o *outcome) error {
 		}
 	}
 	if claim {
-		for _, l := range free[:allowed(c.owner, live, len(free), len(leases))] {
+		for _, l := range free[:stream.Allowed(c.owner, live, len(free), len(leases))] {
 			if err := c.claim(tx, &l); err != nil {
 				return err
 			}
 			o.won = append(o.won, l)
 		}
 		if len(free) == 0 {
-			o.surplus = surplus(c.owner, live, len(leases))
+			o.surplus = stream.Surplus(c.owner, live, len(leases))
 		}
 	}
 	o.unowned = len(free) - len(o.won)
@@ -156,7 +157,7 @@ func (c *consumer) renew(tx *sqlite.Tx, o *outcome) error {
 func (c *consumer) live(tx *sqlite.Tx, workers map[string]int64, now time.Time) (map[string]int, error) {
 	live := map[string]int{}
 	for owner, counter := range workers {
-		if c.workers.still(owner, counter, now) < c.s.opts.LeaseTime {
+		if c.workers.Still(owner, counter, now) < c.s.opts.LeaseTime {
 			live[owner] = 0
 			continue
 		}

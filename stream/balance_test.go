@@ -1,4 +1,4 @@
-package kinesis
+package stream
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 )
 
 func TestStill(t *testing.T) {
-	s := sightings[string, int]{}
+	s := Sightings[string, int]{}
 	start := time.Now()
 	for i, step := range []struct {
 		value int
@@ -23,7 +23,7 @@ func TestStill(t *testing.T) {
 		{2, 5 * time.Second, time.Second},
 		{1, 6 * time.Second, 0}, // back to what it was is a change too
 	} {
-		if got := s.still("k", step.value, start.Add(step.after)); got != step.want {
+		if got := s.Still("k", step.value, start.Add(step.after)); got != step.want {
 			t.Errorf("step %d: still for %v, want %v", i, got, step.want)
 		}
 	}
@@ -32,10 +32,10 @@ func TestStill(t *testing.T) {
 func TestSurplusAndAllowed(t *testing.T) {
 	f := func(name string, held map[string]int, free, shards int, wantSurplus, wantAllowed int) {
 		t.Helper()
-		if got := surplus("me", held, shards); got != wantSurplus {
+		if got := Surplus("me", held, shards); got != wantSurplus {
 			t.Errorf("%s: surplus %d, want %d", name, got, wantSurplus)
 		}
-		if got := allowed("me", held, free, shards); got != wantAllowed {
+		if got := Allowed("me", held, free, shards); got != wantAllowed {
 			t.Errorf("%s: allowed %d, want %d", name, got, wantAllowed)
 		}
 	}
@@ -71,12 +71,12 @@ func TestBalanceConverges(t *testing.T) {
 			if round%workers == 0 {
 				me = fmt.Sprint("w", round/workers%workers) // everybody has his turn
 			}
-			got := allowed(me, held, free, shards)
+			got := Allowed(me, held, free, shards)
 			held[me] += got
 			free -= got
 			gives := 0
 			if free == 0 && got == 0 {
-				gives = surplus(me, held, shards)
+				gives = Surplus(me, held, shards)
 				held[me] -= gives
 				free += gives
 			}

@@ -1,19 +1,20 @@
-package kinesis
+package stream
 
 import "time"
 
-// sightings remembers since when a value has stood still, on the watcher's own
-// clock. Nothing is compared with a time that somebody else wrote.
-type sightings[K, V comparable] map[K]sighting[V]
+// Sightings remember since when a value has stood still, on the watcher's own
+// clock. Nothing is compared with a time that somebody else wrote. They are
+// unsafe for concurrent use.
+type Sightings[K, V comparable] map[K]sighting[V]
 
 type sighting[V comparable] struct {
 	value V
 	since time.Time
 }
 
-// still notes that value was read at now and tells for how long it has been
+// Still notes that value was read at now and tells for how long it has been
 // the same.
-func (s sightings[K, V]) still(key K, value V, now time.Time) time.Duration {
+func (s Sightings[K, V]) Still(key K, value V, now time.Time) time.Duration {
 	seen, ok := s[key]
 	if !ok || seen.value != value {
 		s[key] = sighting[V]{value, now}
@@ -27,12 +28,12 @@ func share(shards, workers int) int {
 	return (shards + workers - 1) / workers
 }
 
-// surplus is how many shards a worker gives up for the sake of the others,
+// Surplus is how many shards a worker gives up for the sake of the others,
 // when none is free. held counts the shards of every live worker, also of those
 // that have none. What is above the share goes at once. Below it, only the
 // fullest worker gives, and one at a time: three workers with 2, 2 and 0 of
 // four shards are all within the share of two, and yet one is idle.
-func surplus(me string, held map[string]int, shards int) int {
+func Surplus(me string, held map[string]int, shards int) int {
 	if over := held[me] - share(shards, len(held)); over > 0 {
 		return over
 	}
@@ -49,10 +50,10 @@ func surplus(me string, held map[string]int, shards int) int {
 	return 0
 }
 
-// allowed is how many of the free shards a worker takes: up to its share, and
+// Allowed is how many of the free shards a worker takes: up to its share, and
 // so that enough is left for those who have less, or what the fullest has given
 // up would come back to him.
-func allowed(me string, held map[string]int, free, shards int) int {
+func Allowed(me string, held map[string]int, free, shards int) int {
 	room := share(shards, len(held)) - held[me]
 	for owner, n := range held {
 		if owner != me && n < held[me] {
