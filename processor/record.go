@@ -21,6 +21,8 @@ const (
 	kindMark  kind = "mark"  // step 2: resources that may have changed
 	kindScan  kind = "scan"  // one page of a listing, or the sweep that ends it
 	kindJudge kind = "judge" // one page of stored resources to judge anew
+	kindPlan  kind = "plan"  // a job whose page tasks are to be laid out
+	kindProbe kind = "probe" // nothing to do: whoever sent it sees that somebody reads
 )
 
 // recordVersion is the version of the envelope. A record of another version

@@ -1,51 +1,13 @@
 package processor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/qrie-sec/qrie"
-	"github.com/qrie-sec/qrie/resources"
 	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
-
-// Rejudge judges every stored resource of a policy's type anew, without
-// calling AWS: after a launch or a change of it, or because time passed. An
-// empty policy means all types. It returns the id of the job.
-func (w *Worker) Rejudge(ctx context.Context, policy, reason string) (string, error) {
-	if err := w.desk.reload(ctx); err != nil {
-		return "", err
-	}
-	scope, note := "all policies", "time passed"
-	var types []string
-	if policy == "" {
-		for _, t := range resources.All() {
-			types = append(types, t.Name)
-		}
-	} else {
-		p, ok := w.Policies.Get(policy)
-		if !ok {
-			return "", fmt.Errorf("policy %s: %w", policy, qrie.ErrNotFound)
-		}
-		scope, types = p.ID, []string{p.ResourceType}
-		note = "policy " + reason
-	}
-	job := store.Job{ID: w.NewID(), Kind: "policy", Scope: scope, Reason: reason, State: store.JobRunning, Started: w.Now()}
-	var tasks []stream.Record
-	for _, a := range w.desk.allAccounts() {
-		for _, t := range types {
-			task := judgeTask{Job: job.ID, Account: a.ID, Type: t, Note: note}
-			r, err := encode(kindJudge, task.key(), []judgeTask{task})
-			if err != nil {
-				return "", err
-			}
-			tasks = append(tasks, r)
-		}
-	}
-	return job.ID, w.start(ctx, job, tasks)
-}
 
 // judgePageSize is how many documents one page task reads.
 const judgePageSize = 100

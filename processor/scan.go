@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -11,68 +10,6 @@ import (
 	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
-
-// Inventory starts a scan that lists every type of the accounts (all of them
-// if none is named) and reads what it finds. It returns the id of the job.
-func (w *Worker) Inventory(ctx context.Context, reason string, accounts ...string) (string, error) {
-	if err := w.desk.reload(ctx); err != nil {
-		return "", err
-	}
-	chosen := w.desk.allAccounts()
-	scope := "all accounts"
-	if len(accounts) > 0 {
-		chosen = chosen[:0:0]
-		for _, id := range accounts {
-			a, ok := w.desk.account(id)
-			if !ok {
-				return "", fmt.Errorf("account %s: %w", id, qrie.ErrNotFound)
-			}
-			chosen = append(chosen, a)
-		}
-		scope = fmt.Sprintf("%d account(s)", len(chosen))
-	}
-	now := w.Now()
-	job := store.Job{ID: w.NewID(), Kind: "inventory", Scope: scope, Reason: reason, State: store.JobRunning, Started: now}
-	var tasks []stream.Record
-	for _, a := range chosen {
-		for _, t := range resources.All() {
-			for _, region := range regionsOf(a, t) {
-				r, err := encode(kindScan, scanTask{Account: a.ID, Type: t.Name}.key(),
-					[]scanTask{{Job: job.ID, Account: a.ID, Region: region, Type: t.Name, Started: now}})
-				if err != nil {
-					return "", err
-				}
-				tasks = append(tasks, r)
-			}
-		}
-	}
-	return job.ID, w.start(ctx, job, tasks)
-}
-
-// homeRegion is where AWS serves IAM and lists buckets.
-const homeRegion = "us-east-1"
-
-func regionsOf(a qrie.Account, t resources.Type) []string {
-	if t.Global || len(a.Regions) == 0 {
-		return []string{homeRegion}
-	}
-	return a.Regions
-}
-
-// start writes a job and then its first tasks.
-func (w *Worker) start(ctx context.Context, job store.Job, tasks []stream.Record) error {
-	job.Pages = int64(len(tasks))
-	if len(tasks) == 0 {
-		job.State, job.Finished = store.JobDone, job.Started
-	}
-	if err := w.Store.PutJob(ctx, job); err != nil {
-		return fmt.Errorf("start %s job: %w", job.Kind, err)
-	}
-	if err := w.Stream.Publish(ctx, tasks); err != nil {
-		return fmt.Errorf("publish the tasks of %s job %s: %w", job.Kind, job.ID, err)
-	}
-	return nil
-}
 
 // listInstead turns a mark of a whole type into a listing of it: the event
 // named the type and not which of it.

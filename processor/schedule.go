@@ -20,6 +20,9 @@ const (
 	maintainEvery  = time.Hour
 )
 
+// listedJobs is among how many of the newest jobs of a kind one is looked for.
+const listedJobs = 200
+
 // drainBatch bounds how many waiting marks go back to the stream at a time.
 const drainBatch = 2000
 
@@ -79,7 +82,7 @@ func (w *Worker) schedule(ctx context.Context) {
 		w.warn(ctx, "lock of the schedule", err)
 		return
 	}
-	w.scheduleJob(ctx, "inventory", inventoryEvery, func(first bool) error {
+	w.scheduleJob(ctx, jobInventory, inventoryEvery, func(first bool) error {
 		reason := "scheduled"
 		if first {
 			reason = "bootstrap"
@@ -87,7 +90,7 @@ func (w *Worker) schedule(ctx context.Context) {
 		_, err := w.Inventory(ctx, reason)
 		return err
 	})
-	w.scheduleJob(ctx, "policy", policyEvery, func(bool) error {
+	w.scheduleJob(ctx, jobPolicy, policyEvery, func(bool) error {
 		_, err := w.Rejudge(ctx, "", "scheduled")
 		return err
 	})
@@ -107,7 +110,7 @@ func (w *Worker) schedule(ctx context.Context) {
 // scheduleJob starts a job of a kind unless a scan of everything of that kind
 // began within the interval.
 func (w *Worker) scheduleJob(ctx context.Context, kind string, interval time.Duration, start func(first bool) error) {
-	jobs, err := w.Store.ListJobs(ctx, kind, 200)
+	jobs, err := w.Store.ListJobs(ctx, kind, listedJobs)
 	if err != nil {
 		w.warn(ctx, "read of the jobs", err)
 		return

@@ -91,6 +91,10 @@ func (s *session) own(r stream.Record, k kind) {
 		enqueue(s, r, s.scanPage)
 	case kindJudge:
 		enqueue(s, r, s.judgePage)
+	case kindPlan:
+		enqueue(s, r, s.planPage)
+	case kindProbe:
+		s.s.Done(r.Seq)
 	default:
 		s.bury(r, fmt.Errorf("record of unknown kind %q", k))
 	}

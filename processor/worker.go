@@ -20,9 +20,7 @@ import (
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/ingest"
-	"github.com/qrie-sec/qrie/policies"
 	"github.com/qrie-sec/qrie/resources"
-	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
 
@@ -35,16 +33,13 @@ type Reader interface {
 	List(ctx context.Context, account, region, resourceType, token string) (refs []qrie.Ref, next string, err error)
 }
 
-// Options of a Worker. Stream, Store, Reader and Policies are required.
+// Options of a Worker. The ports, which it has of a Starter, and the Reader are
+// required.
 type Options struct {
-	Stream   stream.Stream
-	Store    store.Store
-	Reader   Reader
-	Policies *policies.Set
+	Starter // Now is time.Now if nil
+	Reader  Reader
 
 	Owner      string                // unique for each start of a process; names the holder of locks
-	NewID      func() string         // ids of jobs; required
-	Now        func() time.Time      // default time.Now
 	Log        *slog.Logger          // default: none
 	Registerer prometheus.Registerer // default: none
 

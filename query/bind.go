@@ -114,6 +114,9 @@ func (s *Server) build() {
 
 	s.routes = map[string]route{}
 	for _, r := range routes() {
+		if s.options.Operations && strings.HasPrefix(r.path, "/api/") {
+			continue
+		}
 		s.routes[r.method+" "+ginPath(r.path)] = r
 		r.bind(s, r)
 	}

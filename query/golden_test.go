@@ -28,7 +28,10 @@ func (demo) Change(_ context.Context, id, arn string) (DemoApplied, error) {
 }
 
 func busyPipeline(context.Context) (Pipeline, error) {
-	return Pipeline{Shards: []Shard{{ID: "shard-0", Owner: "w-1", Epoch: 3, Checkpoint: "42", LagSeconds: 0.25, Behind: 2}}, EventsPerSecond: 12.5, LagSeconds: 0.25}, nil
+	pace := 12.5
+	return Pipeline{Shards: []Shard{{ID: "shard-0", State: "open", Owner: "w-1", Epoch: 3, Checkpoint: "42", LagSeconds: 0.25, Behind: 2},
+		{ID: "shard-1", State: "closed", Epoch: 1, LagSeconds: 130, Behind: -1}},
+		Troubles: []Trouble{{Kind: "stalled", Shard: "shard-1", Text: "the oldest unfinished record of shard-1 arrived 2m10s ago"}}, EventsPerSecond: &pace, LagSeconds: 0.25}, nil
 }
 
 func withDemo(o *Options) {

@@ -34,7 +34,9 @@ type metrics struct {
 	read time.Time // when the gauges were last read from the store
 }
 
-func newMetrics(registry *prometheus.Registry, version string) (*metrics, error) {
+// newMetrics registers the metrics; those of what is stored only once for all
+// processes, where the API is served.
+func newMetrics(registry *prometheus.Registry, version string, operations bool) (*metrics, error) {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
@@ -61,7 +63,11 @@ func newMetrics(registry *prometheus.Registry, version string) (*metrics, error)
 		m.cache.WithLabelValues(result) // so that a rate is 0 and not absent
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.cache, m.age, m.findings, m.dirty, m.dirtyOldest, m.deadLetters, build} {
+	all := []prometheus.Collector{m.requests, build}
+	if !operations {
+		all = append(all, m.cache, m.age, m.findings, m.dirty, m.dirtyOldest, m.deadLetters)
+	}
+	for _, c := range all {
 		errs = append(errs, registry.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -144,7 +150,9 @@ func (s *Server) serveMetrics(c *gin.Context) {
 			with("WWW-Authenticate", `Bearer realm="qrie"`))
 		return
 	}
-	if err := s.readGauges(c.Request.Context()); err != nil {
+	if s.options.Operations {
+		// What is stored is told where the API is served.
+	} else if err := s.readGauges(c.Request.Context()); err != nil {
 		// The process's own metrics are needed most when the store is down.
 		s.options.Log.Error("the gauges of the store are old", "error", err)
 	}

@@ -51,18 +51,30 @@ type Options struct {
 	Jitter func() float64
 	// MaxStreams bounds the clients of the live stream; 0 is 256.
 	MaxStreams int
+	// Operations leaves everything out but health and metrics, for a process
+	// that serves no people.
+	Operations bool
 }
 
 // Pipeline is how the stream does, as far as this process can tell.
 type Pipeline struct {
 	Shards          []Shard
-	EventsPerSecond float64
+	Troubles        []Trouble
+	EventsPerSecond *float64 // nil: this process runs no worker
 	LagSeconds      float64 // of the shard that lags most
+}
+
+// Trouble is what is wrong with a shard and has been for some time.
+type Trouble struct {
+	Kind  string `json:"kind" enum:"unowned,stalled,retention" doc:"Nobody reads it; its oldest record does not finish; it may lose records unread"`
+	Shard string `json:"shard"`
+	Text  string `json:"text"`
 }
 
 // Shard is one shard of the stream.
 type Shard struct {
 	ID         string  `json:"id"`
+	State      string  `json:"state" enum:"open,closed,waiting,finished" doc:"Takes records; takes none any more; waits for its parents; read to its end"`
 	Owner      string  `json:"owner" doc:"Worker that holds the lease; empty if nobody does"`
 	Epoch      int64   `json:"epoch" doc:"Grows with every change of owner"`
 	Checkpoint string  `json:"checkpoint" doc:"Sequence number up to which everything is done"`

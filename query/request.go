@@ -202,6 +202,8 @@ func (s *Server) guard(c *gin.Context) {
 func (s *Server) noRoute(c *gin.Context) {
 	path := c.Request.URL.Path
 	switch {
+	case s.options.Operations:
+		fail(c, kindNotFound.problem("this process serves /healthz, /readyz and /metrics; the API is served by qrie query"))
 	case path == "/api" || strings.HasPrefix(path, "/api/"):
 		fail(c, kindNotFound.problem("no operation has the path %s: see /api/v1/openapi.json", strconv.Quote(path)))
 	case c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead:

@@ -61,7 +61,7 @@ func New(options Options) (*Server, error) {
 	if s.ui, err = newAssets(o.UI); err != nil {
 		return nil, err
 	}
-	if s.metrics, err = newMetrics(o.Registry, o.Version); err != nil {
+	if s.metrics, err = newMetrics(o.Registry, o.Version, o.Operations); err != nil {
 		return nil, fmt.Errorf("register the metrics of the API: %w", err)
 	}
 	s.accounts = newMemo(s.now, directoryAge, s.readAccounts)
@@ -89,6 +89,10 @@ func (s *Server) Handler() http.Handler { return s.engine }
 // live stream, refreshes summaries that are due, and resolves findings whose
 // policy is no longer launched. It returns after all of it has ended.
 func (s *Server) Run(ctx context.Context) error {
+	if s.options.Operations {
+		<-ctx.Done()
+		return nil
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { s.hub.run(ctx); return nil })
 	g.Go(func() error { s.dashboard.run(ctx); return nil })

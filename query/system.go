@@ -38,13 +38,14 @@ type System struct {
 	Stream          StreamState `json:"stream"`
 	Dirty           DirtyState  `json:"dirty"`
 	DeadLetters     int64       `json:"dead_letters" doc:"Records that could not be understood or handled"`
-	EventsPerSecond *float64    `json:"events_per_second,omitempty" doc:"Absent where the process that answers runs no pipeline"`
+	EventsPerSecond *float64    `json:"events_per_second,omitempty" doc:"Taken by the process that answers; absent where it runs no worker"`
 	LagSeconds      *float64    `json:"lag_seconds,omitempty" doc:"Of the shard that lags most"`
 }
 
 // StreamState is the stream's shards, as far as this process knows them.
 type StreamState struct {
-	Shards []Shard `json:"shards"`
+	Shards   []Shard   `json:"shards"`
+	Troubles []Trouble `json:"troubles" doc:"What is wrong with shards, for longer than a hand-over takes"`
 }
 
 // DirtyState is the marks that wait.
@@ -54,7 +55,7 @@ type DirtyState struct {
 }
 
 func (s *Server) system(ctx context.Context, _ *struct{}) (*body[System], error) {
-	state := System{Stream: StreamState{Shards: []Shard{}}}
+	state := System{Stream: StreamState{Shards: []Shard{}, Troubles: []Trouble{}}}
 	count, oldest, err := s.store.CountDirty(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("count the marks that wait: %w", err)
@@ -68,8 +69,8 @@ func (s *Server) system(ctx context.Context, _ *struct{}) (*body[System], error)
 		if err != nil {
 			return nil, fmt.Errorf("read the state of the stream: %w", err)
 		}
-		state.Stream.Shards = notNil(p.Shards)
-		state.EventsPerSecond, state.LagSeconds = &p.EventsPerSecond, &p.LagSeconds
+		state.Stream = StreamState{Shards: notNil(p.Shards), Troubles: notNil(p.Troubles)}
+		state.EventsPerSecond, state.LagSeconds = p.EventsPerSecond, &p.LagSeconds
 	}
 	return &body[System]{Body: state}, nil
 }

@@ -39,6 +39,12 @@ type Stream interface {
 	// taken (or after DrainTimeout), and their leases are given up. It
 	// returns nil after a clean drain.
 	Consume(ctx context.Context, h Handler) error
+	// Tail hands over what arrives from now on, of every shard, until ctx ends
+	// or yield returns an error, which it then returns. A time in the past
+	// begins there, as far as the stream still has it. Records of one key come
+	// in order, and calls of yield one after another. It takes no lease and
+	// moves no checkpoint: it is for people who want to see what is passing.
+	Tail(ctx context.Context, from time.Time, yield func(Record) error) error
 	// Shards describes every shard, for health and for people.
 	Shards(ctx context.Context) ([]ShardInfo, error)
 	Close() error
@@ -62,6 +68,12 @@ type Handler interface {
 	// any more. With Released, everything is done, or the drain has timed out
 	// and s.Context is cancelled too.
 	End(s *Session, why EndReason)
+	// Gap says that the stream may have dropped records that nobody had read:
+	// those that arrived after from and not after to. It is called between
+	// Begin and End, before a record behind the gap is handed over, and again
+	// by the next owner unless it returns while the session is valid. A stream
+	// that keeps what is unread never calls it.
+	Gap(s *Session, from, to time.Time)
 }
 
 // EndReason is why a session ended.
@@ -74,16 +86,29 @@ const (
 	ShardEnd EndReason = "shard_end"
 )
 
-// ShardInfo is the state of one shard.
+// ShardState is where a shard stands in its life.
+type ShardState string
+
+// The states of a shard. A stream whose shards are fixed has open ones only.
+const (
+	ShardOpen     ShardState = "open"     // takes records
+	ShardClosed   ShardState = "closed"   // takes none any more, and is still to be read to its end
+	ShardWaiting  ShardState = "waiting"  // is not read before every parent is finished
+	ShardFinished ShardState = "finished" // was read to its end
+)
+
+// ShardInfo describes one shard.
 type ShardInfo struct {
 	ID         string
 	Parents    []string
-	Closed     bool
-	Owner      string // empty if nobody holds the lease
+	State      ShardState
+	Owner      string // empty if nobody holds the lease; one that died is named until another takes over
 	Epoch      int64
+	Renewals   int64 // of the lease, ever; those of a living owner grow
 	Checkpoint string
 	Behind     int64         // records after the checkpoint; -1 if the stream cannot tell
 	Lag        time.Duration // age of the oldest record after the checkpoint
+	Retention  time.Duration // for how long a record is kept that nobody has read; 0 for ever
 }
 
 // Errors of the port.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -14,26 +15,88 @@ import (
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/processor"
 	"github.com/qrie-sec/qrie/scanners"
+	"github.com/qrie-sec/qrie/store"
+	storedynamo "github.com/qrie-sec/qrie/store/dynamo"
+	"github.com/qrie-sec/qrie/stream"
+	streamkinesis "github.com/qrie-sec/qrie/stream/kinesis"
 )
 
-// openAWS reads AWS with the credentials of the environment.
-func openAWS(ctx context.Context, accounts []qrie.Account, reg prometheus.Registerer, log *slog.Logger) (processor.Reader, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("load the AWS configuration of the environment: %w", err)
+// cloud is AWS as the environment gives it.
+type cloud struct{ config aws.Config }
+
+// openCloud reads the AWS configuration of the environment. region overrides
+// its Region.
+func openCloud(ctx context.Context, region string) (cloud, error) {
+	var options []func(*config.LoadOptions) error
+	if region != "" {
+		options = append(options, config.WithRegion(region))
 	}
-	byID := make(map[string]qrie.Account, len(accounts))
-	for _, a := range accounts {
-		byID[a.ID] = a
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return cloud{}, fmt.Errorf("load the AWS configuration of the environment: %w", err)
+	}
+	return cloud{cfg}, nil
+}
+
+func (c cloud) checkRegion() error {
+	if c.config.Region == "" {
+		return usageError{errors.New("no AWS Region is set for the stream and the tables: give --region, or set AWS_REGION")}
+	}
+	return nil
+}
+
+func (c cloud) streamOptions(b backends) streamkinesis.Options {
+	return streamkinesis.Options{AWS: c.config, Stream: b.streamName, LeaseTable: b.leaseTable, Endpoint: b.endpoint, DynamoDBEndpoint: b.dynamodb}
+}
+
+func (c cloud) openStream(ctx context.Context, b backends, owner string, registry prometheus.Registerer, log *slog.Logger) (stream.Stream, error) {
+	if err := c.checkRegion(); err != nil {
+		return nil, err
+	}
+	o := c.streamOptions(b)
+	o.Owner, o.Registerer, o.Log = owner, registry, log
+	return streamkinesis.Open(ctx, o)
+}
+
+func (c cloud) storeOptions(b backends) storedynamo.Options {
+	return storedynamo.Options{Config: c.config, Endpoint: b.dynamodb, Prefix: b.prefix}
+}
+
+// openStore opens the store. The key that it keeps for all processes on its
+// tables signs their sessions, too.
+func (c cloud) openStore(ctx context.Context, b backends, registry prometheus.Registerer) (store.Store, []byte, error) {
+	if err := c.checkRegion(); err != nil {
+		return nil, nil, err
+	}
+	o := c.storeOptions(b)
+	o.Registerer = registry
+	s, err := storedynamo.Open(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Secret(), nil
+}
+
+// examine looks at what of the backends is in AWS.
+func (c cloud) examine(ctx context.Context, b backends) (checks []check) {
+	if err := c.checkRegion(); err != nil {
+		return []check{{Name: "AWS", Level: levelFail, Found: err.Error()}}
+	}
+	if b.stream == onKinesis {
+		for _, found := range streamkinesis.Examine(ctx, c.streamOptions(b)) {
+			checks = append(checks, check(found))
+		}
+	}
+	return checks
+}
+
+// openAWS reads AWS with the credentials of the environment.
+func openAWS(ctx context.Context, accounts func(context.Context, string) (qrie.Account, error), reg prometheus.Registerer, log *slog.Logger) (processor.Reader, error) {
+	c, err := openCloud(ctx, "")
+	if err != nil {
+		return nil, err
 	}
 	// AWS_ENDPOINT_URL sends every call to one address, which S3 Control's host
 	// names with an account in front would miss.
-	return scanners.New(scanners.Options{Config: cfg, Endpoint: aws.ToString(cfg.BaseEndpoint), Registerer: reg, Log: log,
-		Accounts: func(_ context.Context, id string) (qrie.Account, error) {
-			a, ok := byID[id]
-			if !ok {
-				return a, fmt.Errorf("account %s: %w", id, qrie.ErrNotFound)
-			}
-			return a, nil
-		}}), nil
+	return scanners.New(scanners.Options{Config: c.config, Endpoint: aws.ToString(c.config.BaseEndpoint), Registerer: reg, Log: log, Accounts: accounts}), nil
 }

@@ -23,7 +23,11 @@ type demoOptions struct {
 // openDemo makes the simulated organisation, or makes again the one that this
 // data directory has: its journal says what was done to it, so that after a
 // restart the resources are as they were left.
-func openDemo(o demoOptions, dir dataDir, log stream.Stream) (world, error) {
+func openDemo(o demoOptions, data string, log stream.Stream) (world, error) {
+	dir, err := openDataDir(data)
+	if err != nil {
+		return world{}, err
+	}
 	journal, err := os.OpenFile(dir.file("demo.log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return world{}, fmt.Errorf("open the journal of the simulated organisation: %w", err)

@@ -11,10 +11,28 @@ import (
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/processor"
+	"github.com/qrie-sec/qrie/store"
+	"github.com/qrie-sec/qrie/stream"
 )
 
-// openAWS is left out of the binary of 'make demo': AWS's service clients take
-// longer to compile than everything else together.
-func openAWS(context.Context, []qrie.Account, prometheus.Registerer, *slog.Logger) (processor.Reader, error) {
-	return nil, errors.New("this binary was built for the demo and cannot read AWS; run 'make build' for one that can, or use --demo")
+// AWS's clients are left out of the binary of 'make demo': they take longer to
+// compile than everything else together.
+var errNoAWS = errors.New("this binary was built for the demo, without AWS's clients; run 'make build' for one that has them")
+
+type cloud struct{}
+
+func openCloud(context.Context, string) (cloud, error) { return cloud{}, errNoAWS }
+
+func (cloud) openStream(context.Context, backends, string, prometheus.Registerer, *slog.Logger) (stream.Stream, error) {
+	return nil, errNoAWS
+}
+
+func (cloud) openStore(context.Context, backends, prometheus.Registerer) (store.Store, []byte, error) {
+	return nil, nil, errNoAWS
+}
+
+func (cloud) examine(context.Context, backends) []check { return nil }
+
+func openAWS(context.Context, func(context.Context, string) (qrie.Account, error), prometheus.Registerer, *slog.Logger) (processor.Reader, error) {
+	return nil, errNoAWS
 }

@@ -14,20 +14,19 @@ import (
 
 	"github.com/qrie-sec/qrie/ingest"
 	"github.com/qrie-sec/qrie/stream"
-	"github.com/qrie-sec/qrie/stream/local"
 )
 
 // replayBatch is how many records are made durable at once.
 const replayBatch = 500
 
 func newReplay() *cobra.Command {
-	var data string
+	var b backends
 	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "replay FILE...",
 		Short: "Publish CloudTrail files into the running stream",
-		Long: `Publish the events of CloudTrail files into the stream of a data directory, where
-a running 'qrie up' takes them up at once.
+		Long: `Publish the events of CloudTrail files into the stream, where a running worker takes
+them up at once.
 
 A FILE is a CloudTrail log file ({"Records":[...]}, plain or gzip), an EventBridge
 event, a single CloudTrail record, or lines of these. A folder stands for the
@@ -36,24 +35,12 @@ changed, so replaying a file twice does no harm.`,
 		Example: "  qrie replay --data ~/.local/share/qrie/demo trail/*.json.gz",
 		Args:    args(1, -1, "one or more files"),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			dir, err := existingDataDir(data)
-			if err != nil {
-				return err
-			}
-			db, err := dir.database(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer db.Close()
-			log, err := local.Open(cmd.Context(), db, local.Options{Owner: ownerID()})
-			if err != nil {
-				return err
-			}
-			defer log.Close()
-			return replay(cmd.Context(), log, files, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), quiet)
+			return b.with(cmd.Context(), existingDataDir, parts{stream: true}, func(o *opened) error {
+				return replay(cmd.Context(), o.stream, files, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), quiet)
+			})
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultDataDir(true), "data directory of the running qrie")
+	b.flags(cmd.Flags(), defaultDataDir(true))
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no progress")
 	return cmd
 }

@@ -64,10 +64,12 @@ func newRig(tb testing.TB, dir string, w *sim.World, tune func(*processor.Option
 	if err := launchAll(ctx, r.store, catalogue); err != nil {
 		tb.Fatal(err)
 	}
-	o := processor.Options{Stream: r.stream, Store: r.store, Reader: w, Policies: catalogue, Owner: owner,
-		NewID: func() string { return randomID(8) }, Registerer: r.registry,
+	o := processor.Options{
+		Starter: processor.Starter{Stream: r.stream, Store: r.store, Policies: catalogue, NewID: func() string { return randomID(8) }, Now: time.Now},
+		Reader:  w, Owner: owner, Registerer: r.registry,
 		Floor: 20 * time.Millisecond, ConfirmGone: 20 * time.Millisecond,
-		Rereads: []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second}}
+		Rereads: []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second},
+	}
 	if tune != nil {
 		tune(&o)
 	}

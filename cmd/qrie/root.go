@@ -80,8 +80,10 @@ the resource that changed, judges it by every launched policy, and shows what is
 wrong, who made it wrong, when, and how to undo it.
 
   qrie up --demo        the whole product with a simulated organisation
-  qrie policy list      what qrie can judge
-  qrie events decode    what qrie makes of a CloudTrail file
+  qrie up               the whole product on one machine
+  qrie processor        a worker of many, on a shared stream and store
+  qrie query            the API and the dashboard of the same
+  qrie doctor           what is missing or wrong, and how to mend it
 
 Every flag can be given as an environment variable: --log-level is
 QRIE_LOG_LEVEL. A flag wins over the environment.`,
@@ -95,7 +97,7 @@ QRIE_LOG_LEVEL. A flag wins over the environment.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return tryHelp{usageError{fmt.Errorf("%w%s", err, nearestFlag(cmd, err))}, cmd.CommandPath()}
 	})
-	root.AddCommand(newUp(), newReplay(), newEvents(), newPolicy(), newStream(), newToken(), newVersion())
+	root.AddCommand(newUp(), newProcessor(), newQuery(), newDoctor(), newReplay(), newEvents(), newPolicy(), newStream(), newToken(), newVersion())
 	return root
 }
 

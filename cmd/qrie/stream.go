@@ -5,70 +5,44 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qrie-sec/qrie/store"
-	storelocal "github.com/qrie-sec/qrie/store/local"
 	"github.com/qrie-sec/qrie/stream"
-	streamlocal "github.com/qrie-sec/qrie/stream/local"
 )
 
 func newStream() *cobra.Command {
-	var data string
+	var b backends
 	letters := group("dlq", "List, show and replay dead letters: records that could not be understood",
-		newLettersList(&data), newLettersShow(&data), newLettersReplay(&data))
-	cmd := group("stream", "Look at the stream and its dead letters", newStreamShards(&data), letters)
-	cmd.PersistentFlags().StringVar(&data, "data", defaultDataDir(true), "data directory of qrie, running or not")
+		newLettersList(&b), newLettersShow(&b), newLettersReplay(&b))
+	cmd := group("stream", "Look at the stream and its dead letters", newStreamShards(&b), newStreamTail(&b), letters)
+	b.flags(cmd.PersistentFlags(), defaultDataDir(true))
 	return cmd
 }
 
-// withBoth opens the store and the stream of a data directory that exists.
-func withBoth(ctx context.Context, data string, use func(store.Store, stream.Stream) error) (err error) {
-	dir, err := existingDataDir(data)
-	if err != nil {
-		return err
-	}
-	secret, err := dir.secret()
-	if err != nil {
-		return err
-	}
-	db, err := dir.database(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	s, err := storelocal.Open(ctx, db, storelocal.Options{Secret: secret})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	log, err := streamlocal.Open(ctx, db, streamlocal.Options{Owner: ownerID()})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	return use(s, log)
-}
-
-func newStreamShards(data *string) *cobra.Command {
+func newStreamShards(b *backends) *cobra.Command {
 	return &cobra.Command{Use: "shards", Short: "List the shards: who owns them and how far they are", Args: args(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withBoth(cmd.Context(), *data, func(_ store.Store, log stream.Stream) error {
-				shards, err := log.Shards(cmd.Context())
+			return b.with(cmd.Context(), existingDataDir, parts{stream: true}, func(o *opened) error {
+				shards, err := o.stream.Shards(cmd.Context())
 				if err != nil {
 					return err
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "SHARD\tOWNER\tEPOCH\tCHECKPOINT\tBEHIND\tLAG")
+				fmt.Fprintln(w, "SHARD\tSTATE\tOWNER\tEPOCH\tCHECKPOINT\tBEHIND\tLAG")
 				for _, s := range shards {
-					owner := s.Owner
+					owner, behind := s.Owner, strconv.FormatInt(s.Behind, 10)
 					if owner == "" {
 						owner = "nobody"
 					}
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\n", s.ID, owner, s.Epoch, s.Checkpoint, s.Behind, s.Lag.Round(time.Millisecond))
+					if s.Behind < 0 {
+						behind = "unknown"
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", s.ID, s.State, owner, s.Epoch, s.Checkpoint, behind, s.Lag.Round(time.Millisecond))
 				}
 				return w.Flush()
 			})
@@ -94,22 +68,22 @@ func eachLetter(ctx context.Context, s store.Store, use func(store.DeadLetter) e
 	}
 }
 
-func newLettersList(data *string) *cobra.Command {
+func newLettersList(b *backends) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{Use: "list", Short: "List dead letters, newest first", Args: args(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "table" && output != "ndjson" {
 				return usageError{fmt.Errorf("--output %q: give table or ndjson", output)}
 			}
-			return withBoth(cmd.Context(), *data, func(s store.Store, _ stream.Stream) error {
+			return b.with(cmd.Context(), existingDataDir, storeOnly, func(o *opened) error {
 				if output == "ndjson" {
 					enc := json.NewEncoder(cmd.OutOrStdout())
 					enc.SetEscapeHTML(false)
-					return eachLetter(cmd.Context(), s, func(l store.DeadLetter) error { return enc.Encode(l) })
+					return eachLetter(cmd.Context(), o.store, func(l store.DeadLetter) error { return enc.Encode(l) })
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 				fmt.Fprintln(w, "ID\tARRIVED\tBYTES\tKEY\tREASON")
-				err := eachLetter(cmd.Context(), s, func(l store.DeadLetter) error {
+				err := eachLetter(cmd.Context(), o.store, func(l store.DeadLetter) error {
 					_, err := fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", l.ID, l.Arrived.UTC().Format(time.RFC3339), l.Size, l.Key, l.Reason)
 					return err
 				})
@@ -120,11 +94,11 @@ func newLettersList(data *string) *cobra.Command {
 	return cmd
 }
 
-func newLettersShow(data *string) *cobra.Command {
+func newLettersShow(b *backends) *cobra.Command {
 	return &cobra.Command{Use: "show ID", Short: "Print the record of a dead letter as it arrived", Args: args(1, 1, "the id of a dead letter"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return withBoth(cmd.Context(), *data, func(s store.Store, _ stream.Stream) error {
-				l, err := s.DeadLetter(cmd.Context(), ids[0])
+			return b.with(cmd.Context(), existingDataDir, storeOnly, func(o *opened) error {
+				l, err := o.store.DeadLetter(cmd.Context(), ids[0])
 				if err != nil {
 					return err
 				}
@@ -134,7 +108,7 @@ func newLettersShow(data *string) *cobra.Command {
 		}}
 }
 
-func newLettersReplay(data *string) *cobra.Command {
+func newLettersReplay(b *backends) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "replay ID... | --all",
@@ -146,15 +120,15 @@ be understood becomes a dead letter again.`,
 			if all == (len(ids) > 0) {
 				return tryHelp{usageError{errors.New("name the dead letters, or give --all")}, cmd.CommandPath()}
 			}
-			return withBoth(cmd.Context(), *data, func(s store.Store, log stream.Stream) error {
+			return b.with(cmd.Context(), existingDataDir, both, func(o *opened) error {
 				if all {
-					err := eachLetter(cmd.Context(), s, func(l store.DeadLetter) error { ids = append(ids, l.ID); return nil })
+					err := eachLetter(cmd.Context(), o.store, func(l store.DeadLetter) error { ids = append(ids, l.ID); return nil })
 					if err != nil {
 						return err
 					}
 				}
 				for _, id := range ids {
-					if err := replayLetter(cmd.Context(), s, log, id); err != nil {
+					if err := replayLetter(cmd.Context(), o.store, o.stream, id); err != nil {
 						return err
 					}
 				}

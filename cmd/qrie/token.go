@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"text/tabwriter"
@@ -10,44 +9,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qrie-sec/qrie/query"
-	"github.com/qrie-sec/qrie/store"
-	storelocal "github.com/qrie-sec/qrie/store/local"
 )
 
 func newToken() *cobra.Command {
-	var data string
-	cmd := group("token", "Make, list and remove API tokens", newTokenCreate(&data), newTokenList(&data), newTokenDelete(&data))
-	cmd.PersistentFlags().StringVar(&data, "data", defaultDataDir(false), "data directory")
+	var b backends
+	cmd := group("token", "Make, list and remove API tokens", newTokenCreate(&b), newTokenList(&b), newTokenDelete(&b))
+	b.flags(cmd.PersistentFlags(), defaultDataDir(false))
 	return cmd
-}
-
-// withStore opens the store of a data directory, beside a running qrie or not.
-func withStore(ctx context.Context, data string, use func(store.Store) error) error {
-	dir, err := openDataDir(data)
-	if err != nil {
-		return err
-	}
-	secret, err := dir.secret()
-	if err != nil {
-		return err
-	}
-	db, err := dir.database(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	s, err := storelocal.Open(ctx, db, storelocal.Options{Secret: secret})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	return use(s)
 }
 
 // maxTokenLife bounds how long a token is good for.
 const maxTokenLife = 366 * 24 * time.Hour
 
-func newTokenCreate(data *string) *cobra.Command {
+func newTokenCreate(b *backends) *cobra.Command {
 	var role string
 	var life time.Duration
 	cmd := &cobra.Command{
@@ -67,8 +41,8 @@ func newTokenCreate(data *string) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			return withStore(cmd.Context(), *data, func(s store.Store) error {
-				if err := s.PutToken(cmd.Context(), token); err != nil {
+			return b.with(cmd.Context(), openDataDir, storeOnly, func(o *opened) error {
+				if err := o.store.PutToken(cmd.Context(), token); err != nil {
 					return err
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), secret)
@@ -82,11 +56,11 @@ func newTokenCreate(data *string) *cobra.Command {
 	return cmd
 }
 
-func newTokenList(data *string) *cobra.Command {
+func newTokenList(b *backends) *cobra.Command {
 	return &cobra.Command{Use: "list", Short: "List API tokens", Args: args(0, 0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd.Context(), *data, func(s store.Store) error {
-				tokens, err := s.ListTokens(cmd.Context())
+			return b.with(cmd.Context(), openDataDir, storeOnly, func(o *opened) error {
+				tokens, err := o.store.ListTokens(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -100,11 +74,11 @@ func newTokenList(data *string) *cobra.Command {
 		}}
 }
 
-func newTokenDelete(data *string) *cobra.Command {
+func newTokenDelete(b *backends) *cobra.Command {
 	return &cobra.Command{Use: "delete ID", Short: "Remove an API token; it is refused from then on", Args: args(1, 1, "the id of a token"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return withStore(cmd.Context(), *data, func(s store.Store) error {
-				return s.DeleteToken(cmd.Context(), ids[0])
+			return b.with(cmd.Context(), openDataDir, storeOnly, func(o *opened) error {
+				return o.store.DeleteToken(cmd.Context(), ids[0])
 			})
 		}}
 }

@@ -72,6 +72,7 @@ type Store struct {
 	*client
 	pack     *packer
 	names    names
+	secret   []byte
 	signer   *store.Signer
 	sequence chan struct{} // holds one token: this process gives out seqs in one goroutine
 	recount  chan struct{} // holds one token: recounts take turns
@@ -101,7 +102,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
 	}
-	s.signer = store.NewSigner(o.Secret)
+	s.secret, s.signer = o.Secret, store.NewSigner(o.Secret)
 	return s, nil
 }
 

@@ -26,6 +26,7 @@ type consumer struct {
 	// Of the goroutine of run.
 	rows    stream.Sightings[string, row]
 	workers stream.Sightings[string, int64]
+	asked   time.Time // for the retention
 
 	mu       sync.Mutex
 	draining bool
@@ -134,8 +135,8 @@ func (c *consumer) await(stopped <-chan struct{}) error {
 	select {
 	case <-stopped:
 		return nil
-	case <-time.After(3 * callTimeout):
-		return fmt.Errorf("consume %s: the reader has not stopped %v after its sessions had ended; it reads no shard, but its goroutines are left behind", c.s.opts.Stream, 3*callTimeout)
+	case <-time.After(c.s.patience):
+		return fmt.Errorf("consume %s: the reader has not stopped %v after its sessions had ended; it reads no shard, but its goroutines are left behind", c.s.opts.Stream, c.s.patience)
 	}
 }
 

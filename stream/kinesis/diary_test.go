@@ -31,7 +31,8 @@ type diary struct {
 	during func(*stream.Session, []stream.Record)
 
 	mu       sync.Mutex
-	events   []string // begin SHARD, end SHARD WHY
+	events   []string // begin SHARD, gap SHARD, end SHARD WHY
+	gaps     [][2]time.Time
 	records  []stream.Record
 	sessions []*stream.Session
 }
@@ -61,6 +62,13 @@ func (d *diary) End(s *stream.Session, why stream.EndReason) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.events = append(d.events, fmt.Sprintf("end %s %s", s.Shard(), why))
+}
+
+func (d *diary) Gap(s *stream.Session, from, to time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, "gap "+s.Shard())
+	d.gaps = append(d.gaps, [2]time.Time{from, to})
 }
 
 func (d *diary) has(event string) bool {

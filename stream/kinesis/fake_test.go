@@ -2,7 +2,6 @@ package kinesis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -27,12 +26,14 @@ type fakeKinesis struct {
 	wait   func(ctx context.Context)                     // before shards are listed, if not nil
 	change func(out *kinesis.GetRecordsOutput)           // what a read answers, if not nil
 
-	mu       sync.Mutex
-	shards   []*fakeShard
-	next     int64
-	age      int // iterators of an earlier age have expired
-	requests []*kinesis.PutRecordsInput
-	asked    []kinesis.GetShardIteratorInput
+	mu        sync.Mutex
+	retention time.Duration
+	unknown   string // what is answered behind a record that was dropped: "refused", "empty", or the oldest that is left
+	shards    []*fakeShard
+	next      int64
+	age       int // iterators of an earlier age have expired
+	requests  []*kinesis.PutRecordsInput
+	asked     []kinesis.GetShardIteratorInput
 }
 
 type fakeShard struct {
@@ -41,6 +42,7 @@ type fakeShard struct {
 	from, to uint64 // of the hash
 	closed   bool
 	records  []types.Record
+	dropped  int // of the records
 }
 
 func newFake(shards int) *fakeKinesis {
@@ -84,6 +86,14 @@ func (f *fakeKinesis) expire() {
 	f.age++
 }
 
+// drop drops the first n records of a shard, as Kinesis does after the
+// retention.
+func (f *fakeKinesis) drop(id string, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shard(id).dropped = n
+}
+
 // put adds a record as it is, to the open shard of the key.
 func (f *fakeKinesis) put(key string, data []byte) (shard, seq string) {
 	f.mu.Lock()
@@ -112,7 +122,10 @@ func (f *fakeKinesis) failing(op string) error {
 }
 
 func (f *fakeKinesis) DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error) {
-	return nil, errors.New("not needed")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	hours := int32(f.retention / time.Hour)
+	return &kinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{RetentionPeriodHours: &hours}}, nil
 }
 
 func (f *fakeKinesis) ListShards(ctx context.Context, _ *kinesis.ListShardsInput, _ ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error) {
@@ -163,8 +176,14 @@ func (f *fakeKinesis) GetShardIterator(_ context.Context, in *kinesis.GetShardIt
 			}
 			at++
 		}
+		if at < s.dropped && f.unknown == "refused" {
+			return nil, &types.InvalidArgumentException{Message: aws.String("StartingSequenceNumber is not in the shard any more")}
+		}
+		if at < s.dropped && f.unknown == "empty" {
+			return &kinesis.GetShardIteratorOutput{ShardIterator: f.iterator(s, -1)}, nil
+		}
 	}
-	return &kinesis.GetShardIteratorOutput{ShardIterator: f.iterator(s, at)}, nil
+	return &kinesis.GetShardIteratorOutput{ShardIterator: f.iterator(s, max(at, s.dropped))}, nil
 }
 
 func (f *fakeKinesis) iterator(s *fakeShard, at int) *string {
@@ -185,6 +204,9 @@ func (f *fakeKinesis) GetRecords(_ context.Context, in *kinesis.GetRecordsInput,
 		return nil, &types.ExpiredIteratorException{}
 	}
 	s := f.shard(parts[0])
+	if at < 0 {
+		return &kinesis.GetRecordsOutput{NextShardIterator: f.iterator(s, at), MillisBehindLatest: aws.Int64(f.retention.Milliseconds())}, nil
+	}
 	to := min(len(s.records), at+int(aws.ToInt32(in.Limit)))
 	out := &kinesis.GetRecordsOutput{Records: slices.Clone(s.records[at:to]), NextShardIterator: f.iterator(s, to), MillisBehindLatest: aws.Int64(0)}
 	if s.closed && to == len(s.records) {
@@ -261,19 +283,22 @@ func (m *memTable) claim(_ context.Context, seen row, owner string) (row, error)
 	return seen, nil
 }
 
-func (m *memTable) renew(_ context.Context, by row, owner, checkpoint string, ended bool) error {
+func (m *memTable) renew(_ context.Context, by, next row) error {
 	if err := m.call("renew"); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.rows[by.shard]
-	if now.owner != by.owner || now.epoch != by.epoch || checkpoint != "" && stream.CompareSeq(now.checkpoint, checkpoint) > 0 {
+	if now.owner != by.owner || now.epoch != by.epoch || next.checkpoint != "" && stream.CompareSeq(now.checkpoint, next.checkpoint) > 0 {
 		return errFenced
 	}
-	now.owner, now.counter, now.ended = owner, now.counter+1, now.ended || ended
-	if checkpoint != "" {
-		now.checkpoint = checkpoint
+	now.owner, now.counter, now.ended = next.owner, now.counter+1, now.ended || next.ended
+	if next.checkpoint != "" {
+		now.checkpoint = next.checkpoint
+	}
+	if !next.caughtUp.IsZero() {
+		now.caughtUp = next.caughtUp
 	}
 	m.rows[by.shard] = now
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,7 +136,7 @@ func TestE3ZombieCannotCheckpoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := table.renew(ctx, zombie, "zombie", "100", false); err != nil {
+			if err := table.renew(ctx, zombie, row{owner: "zombie", checkpoint: "100"}); err != nil {
 				t.Fatal(err)
 			}
 			rows, _, err := table.read(ctx)
@@ -153,16 +154,16 @@ func TestE3ZombieCannotCheckpoint(t *testing.T) {
 				t.Errorf("a claim on what was seen before: %v", err)
 			}
 			for what, err := range map[string]error{
-				"checkpoint":           table.renew(ctx, zombie, "zombie", "999", false),
-				"release":              table.renew(ctx, zombie, "", "", false),
-				"end":                  table.renew(ctx, zombie, "", "999", true),
-				"a checkpoint go back": table.renew(ctx, heir, "heir", "99", false),
+				"checkpoint":           table.renew(ctx, zombie, row{owner: "zombie", checkpoint: "999"}),
+				"release":              table.renew(ctx, zombie, row{}),
+				"end":                  table.renew(ctx, zombie, row{checkpoint: "999", ended: true}),
+				"a checkpoint go back": table.renew(ctx, heir, row{owner: "heir", checkpoint: "99"}),
 			} {
 				if !errors.Is(err, errFenced) {
 					t.Errorf("%s: %v, want it refused", what, err)
 				}
 			}
-			if err := table.renew(ctx, heir, "heir", "1000", false); err != nil {
+			if err := table.renew(ctx, heir, row{owner: "heir", checkpoint: "1000"}); err != nil {
 				t.Errorf("the owner's checkpoint, longer by a digit: %v", err)
 			}
 			rows, _, err = table.read(ctx)
@@ -462,6 +463,44 @@ func TestPanicEndsOneSession(t *testing.T) {
 	eventually(t, 10*time.Second, "the record, again", func() bool { return len(d.data()) == 1 })
 	if !d.has("end shardId-000000000000 lost") || d.count("begin") != 2 {
 		t.Errorf("%v", d.events)
+	}
+}
+
+// The library waits without a bound for its readers when it is told to stop. A
+// read that never ends does not keep Consume from ending, and the lease is given
+// up.
+func TestReaderThatDoesNotStop(t *testing.T) {
+	t.Parallel()
+	f, table := newFake(1), newMemTable()
+	gate := make(chan struct{})
+	t.Cleanup(func() { close(gate) })
+	var hanging atomic.Bool
+	f.fail = func(op string) error {
+		if op == "GetRecords" && hanging.Load() {
+			<-gate
+		}
+		return nil
+	}
+	s := faultStream(t, f, table)
+	s.patience = 300 * time.Millisecond
+	d := &diary{}
+	stop := consume(t, s, "w", d)
+	shard, _ := f.put("k", []byte("one"))
+	eventually(t, 3*time.Second, "the record", func() bool { return len(d.data()) == 1 })
+	hanging.Store(true)
+	time.Sleep(2 * readInterval)
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "has not stopped") {
+			t.Errorf("Consume returned %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Consume does not end while a read hangs")
+	}
+	if r := table.row(shard); r.owner != "" || !d.has("end "+shard+" released") {
+		t.Errorf("the lease is %+v, events %v", r, d.events)
 	}
 }
 

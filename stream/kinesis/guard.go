@@ -34,18 +34,17 @@ type guard struct {
 
 	mu        sync.Mutex
 	iterators map[string]position
+	readings  map[string]reading // by shard, of the last read until somebody took it over
 }
 
-// position is where an iterator points, to make it anew: the request that made
-// it, moved on by what was read since.
-type position struct {
-	shard string
-	from  types.ShardIteratorType
-	seq   string
+// reading is what a read tells beside its records.
+type reading struct {
+	at     time.Time     // when it began
+	behind time.Duration // what arrived until so long before was in it, or before it; negative: not known
 }
 
 func newGuard(c *consumer) *guard {
-	g := &guard{c: c, pause: time.Second, iterators: map[string]position{}}
+	g := &guard{c: c, pause: time.Second, iterators: map[string]position{}, readings: map[string]reading{}}
 	g.running, g.stop = context.WithCancel(context.Background())
 	return g
 }
@@ -99,17 +98,7 @@ func (c *consumer) shown() []types.Shard {
 // iterator answers GetShardIterator. What the library takes for a sequence
 // number is one of the port.
 func (g *guard) iterator(in *kinesis.GetShardIteratorInput) (*kinesis.GetShardIteratorOutput, error) {
-	at := position{shard: aws.ToString(in.ShardId), from: in.ShardIteratorType}
-	switch in.ShardIteratorType {
-	case types.ShardIteratorTypeLatest:
-		at.from = types.ShardIteratorTypeTrimHorizon
-	case types.ShardIteratorTypeAfterSequenceNumber:
-		var whole bool
-		if at.seq, whole = splitSeq(aws.ToString(in.StartingSequenceNumber)); !whole {
-			at.from = types.ShardIteratorTypeAtSequenceNumber
-		}
-	}
-	id, err := g.point(at)
+	id, err := g.point(behindMark(aws.ToString(in.ShardId), aws.ToString(in.StartingSequenceNumber)))
 	if err != nil {
 		return nil, err
 	}
@@ -120,15 +109,10 @@ func (g *guard) iterator(in *kinesis.GetShardIteratorInput) (*kinesis.GetShardIt
 func (g *guard) point(at position) (string, error) {
 	ctx, cancel := context.WithTimeout(g.running, 3*callTimeout)
 	defer cancel()
-	in := &kinesis.GetShardIteratorInput{StreamName: aws.String(g.c.s.opts.Stream), ShardId: aws.String(at.shard), ShardIteratorType: at.from}
-	if at.seq != "" {
-		in.StartingSequenceNumber = aws.String(at.seq)
-	}
-	out, err := g.c.s.api.GetShardIterator(ctx, in)
+	id, at, err := g.c.s.point(ctx, at)
 	if err != nil {
-		return "", fmt.Errorf("iterator of %s %s %s: %w", at.shard, at.from, at.seq, err)
+		return "", err
 	}
-	id := aws.ToString(out.ShardIterator)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for old, p := range g.iterators {
@@ -138,6 +122,16 @@ func (g *guard) point(at position) (string, error) {
 	}
 	g.iterators[id] = at
 	return id, nil
+}
+
+// took gives the reading of the records that were handed to a shard's
+// processor; there is none if the read failed, or was taken over before.
+func (g *guard) took(shard string) (r reading, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, ok = g.readings[shard]
+	delete(g.readings, shard)
+	return r, ok
 }
 
 // records answers GetRecords.
@@ -158,6 +152,14 @@ func (g *guard) records(in *kinesis.GetRecordsInput) *kinesis.GetRecordsOutput {
 	g.c.s.metrics.reading.Observe(g.c.s.opts.Now().Sub(began).Seconds())
 	if n := len(out.Records); n > 0 {
 		at.from, at.seq = types.ShardIteratorTypeAfterSequenceNumber, aws.ToString(out.Records[n-1].SequenceNumber)
+	} else if at.seq != "" && g.c.s.dropped(out.MillisBehindLatest) {
+		g.c.log.Warn("the records after the checkpoint are past the retention; reading goes on with the oldest that is left", "shard", at.shard, "after", at.seq)
+		at.from, at.seq = types.ShardIteratorTypeTrimHorizon, ""
+		id, err := g.point(at)
+		if err != nil {
+			return g.failed(aws.ToString(in.ShardIterator), at, err)
+		}
+		return &kinesis.GetRecordsOutput{NextShardIterator: aws.String(id), MillisBehindLatest: out.MillisBehindLatest}
 	}
 	answer := &kinesis.GetRecordsOutput{NextShardIterator: out.NextShardIterator, MillisBehindLatest: out.MillisBehindLatest}
 	if answer.MillisBehindLatest == nil {
@@ -170,10 +172,14 @@ func (g *guard) records(in *kinesis.GetRecordsInput) *kinesis.GetRecordsOutput {
 		}
 		answer.Records = append(answer.Records, parts...)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if out.NextShardIterator != nil {
-		g.mu.Lock()
 		g.iterators[*out.NextShardIterator] = at
-		g.mu.Unlock()
+	}
+	g.readings[at.shard] = reading{began, -1}
+	if out.MillisBehindLatest != nil {
+		g.readings[at.shard] = reading{began, time.Duration(*out.MillisBehindLatest) * time.Millisecond}
 	}
 	return answer
 }
@@ -210,29 +216,4 @@ func (g *guard) failed(id string, at position, err error) *kinesis.GetRecordsOut
 	case <-g.running.Done():
 	}
 	return &kinesis.GetRecordsOutput{NextShardIterator: aws.String(id), MillisBehindLatest: aws.Int64(0)}
-}
-
-// isThrottle reports whether AWS asks for patience.
-func isThrottle(err error) bool {
-	var slow *types.ProvisionedThroughputExceededException
-	var kms *types.KMSThrottlingException
-	var limit *types.LimitExceededException
-	return errors.As(err, &slow) || errors.As(err, &kms) || errors.As(err, &limit)
-}
-
-// listShards lists every shard that has records within the retention.
-func listShards(ctx context.Context, log api, name string) ([]types.Shard, error) {
-	var shards []types.Shard
-	in := &kinesis.ListShardsInput{StreamName: aws.String(name)}
-	for {
-		out, err := log.ListShards(ctx, in)
-		if err != nil {
-			return nil, fmt.Errorf("list shards of %s: %w", name, err)
-		}
-		shards = append(shards, out.Shards...)
-		if out.NextToken == nil {
-			return shards, nil
-		}
-		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
-	}
 }

@@ -21,12 +21,14 @@ import (
 	"log/slog"
 	"math/big"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
@@ -144,6 +146,9 @@ type Stream struct {
 	puts    chan struct{} // bounds the requests of Publish under way
 	jitter  func(time.Duration) time.Duration
 
+	retention atomic.Int64  // a time.Duration; 0: not known
+	patience  time.Duration // for the library to stop
+
 	mu        sync.Mutex
 	closed    bool
 	closing   context.Context
@@ -162,6 +167,24 @@ func Open(ctx context.Context, opts Options) (*Stream, error) {
 	if err := opts.setDefaults(); err != nil {
 		return nil, err
 	}
+	log, db := clients(opts)
+	summary, err := describe(ctx, log, opts.Stream)
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s in %s (it must exist, and kinesis:DescribeStreamSummary be allowed): %w", opts.Stream, opts.AWS.Region, err)
+	}
+	if err := createTable(ctx, db, opts.LeaseTable); err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", opts.Stream, err)
+	}
+	s, err := newStream(log, &dynamoTable{db: db, table: opts.LeaseTable, stream: leaseName(opts.Stream, summary)}, opts)
+	if err == nil {
+		s.retention.Store(int64(retentionOf(summary)))
+	}
+	return s, err
+}
+
+// clients of a configuration, with the endpoints and the bound on a request
+// that the options say.
+func clients(opts Options) (*kinesis.Client, *dynamodb.Client) {
 	cfg := opts.AWS.Copy()
 	switch client := cfg.HTTPClient.(type) {
 	case nil:
@@ -179,17 +202,14 @@ func Open(ctx context.Context, opts Options) (*Stream, error) {
 			o.BaseEndpoint = aws.String(opts.DynamoDBEndpoint)
 		}
 	})
-	described, err := log.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(opts.Stream)})
-	if err != nil {
-		return nil, fmt.Errorf("open stream %s in %s (it must exist, and kinesis:DescribeStreamSummary be allowed): %w", opts.Stream, cfg.Region, err)
-	}
-	if err := createTable(ctx, db, opts.LeaseTable); err != nil {
-		return nil, fmt.Errorf("open stream %s: %w", opts.Stream, err)
-	}
-	// A stream that is deleted and made again has shards of the same names:
-	// its leases must not be those of its predecessor.
-	name := fmt.Sprintf("%s@%d", opts.Stream, aws.ToTime(described.StreamDescriptionSummary.StreamCreationTimestamp).Unix())
-	return newStream(log, &dynamoTable{db: db, table: opts.LeaseTable, stream: name}, opts)
+	return log, db
+}
+
+// leaseName is under what the leases of a stream are kept. A stream that is
+// deleted and made again has shards of the same names: its leases must not be
+// those of its predecessor.
+func leaseName(stream string, s *types.StreamDescriptionSummary) string {
+	return fmt.Sprintf("%s@%d", stream, aws.ToTime(s.StreamCreationTimestamp).Unix())
 }
 
 func newStream(log api, leases leaseTable, opts Options) (*Stream, error) {
@@ -197,7 +217,8 @@ func newStream(log api, leases leaseTable, opts Options) (*Stream, error) {
 		return nil, err
 	}
 	silenceLibrary()
-	s := &Stream{api: log, leases: leases, opts: opts, metrics: newMetrics(opts.Stream, opts.Now), puts: make(chan struct{}, putRequests), jitter: jitter}
+	s := &Stream{api: log, leases: leases, opts: opts, puts: make(chan struct{}, putRequests), jitter: jitter, patience: 3 * callTimeout}
+	s.metrics = newMetrics(opts.Stream, opts.Now, func() time.Duration { return time.Duration(s.retention.Load()) })
 	if opts.Registerer != nil {
 		if err := opts.Registerer.Register(s.metrics); err != nil {
 			return nil, fmt.Errorf("open stream %s: register metrics: %w", opts.Stream, err)

@@ -22,8 +22,9 @@ type counter struct {
 	ms []float64
 }
 
-func (c *counter) Begin(*stream.Session)                 {}
-func (c *counter) End(*stream.Session, stream.EndReason) {}
+func (c *counter) Begin(*stream.Session)                     {}
+func (c *counter) End(*stream.Session, stream.EndReason)     {}
+func (c *counter) Gap(*stream.Session, time.Time, time.Time) {}
 
 func (c *counter) Handle(s *stream.Session, records []stream.Record) {
 	now := time.Now()

@@ -23,17 +23,28 @@ type metrics struct {
 	throttled      *prometheus.CounterVec // by op
 	backpressure   prometheus.Counter
 	expired        prometheus.Counter
+	gaps           prometheus.Counter
 	renewal        prometheus.Histogram // of a round
 	checkpoint     prometheus.Histogram // of one lease
 	reading        prometheus.Histogram
 
-	lag, age, inflight, inflightBytes, owned *prometheus.Desc
+	lag, age, inflight, inflightBytes, owned, kept *prometheus.Desc
+
+	retention func() time.Duration
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
+	labels   map[string]bool // shards that have series of their own
 }
 
-func newMetrics(stream string, now func() time.Time) *metrics {
+// maxShardLabels bounds the series by shard. Further shards are added up under
+// otherShards.
+const (
+	maxShardLabels = 200
+	otherShards    = "other"
+)
+
+func newMetrics(stream string, now func() time.Time, retention func() time.Duration) *metrics {
 	labels := prometheus.Labels{"stream": stream}
 	counters := func(name, help string, by ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, by)
@@ -47,6 +58,7 @@ func newMetrics(stream string, now func() time.Time) *metrics {
 	}
 	return &metrics{
 		now:         now,
+		retention:   retention,
 		records:     counters("qrie_stream_records_received_total", "Records handed to the handler.", "shard"),
 		bytes:       counters("qrie_stream_bytes_received_total", "Payload bytes handed to the handler.", "shard"),
 		checkpoints: counters("qrie_stream_checkpoint_total", "Checkpoints written (ok), failed (error) or refused because another owner has the lease.", "result"),
@@ -60,21 +72,25 @@ func newMetrics(stream string, now func() time.Time) *metrics {
 			Help: "Time that sessions waited for unfinished records before reading on."}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{Name: "qrie_stream_iterator_expired_total", ConstLabels: labels,
 			Help: "Iterators that had expired and were replaced."}),
+		gaps: prometheus.NewCounter(prometheus.CounterOpts{Name: "qrie_stream_gaps_total", ConstLabels: labels,
+			Help: "Times that records may have been dropped before they were read, because a shard was behind for longer than the retention."}),
 		renewal:       seconds("qrie_lease_renew_duration_seconds", "Time of one round of renewals and checkpoints."),
 		checkpoint:    seconds("qrie_stream_checkpoint_duration_seconds", "Time of the write of one lease with its checkpoint."),
 		reading:       seconds("qrie_stream_get_records_duration_seconds", "Time of one read of one shard."),
-		lag:           gauge("qrie_stream_lag_seconds", "How far the last read was behind the end of the shard, as Kinesis says."),
+		lag:           gauge("qrie_stream_lag_seconds", "How long ago that arrived up to which the shard was read."),
 		age:           gauge("qrie_stream_watermark_age_seconds", "Age of the oldest record that is not finished, zero if all are."),
 		inflight:      gauge("qrie_stream_inflight_records", "Records handed over and not finished."),
 		inflightBytes: gauge("qrie_stream_inflight_bytes", "Bytes handed over and not finished."),
 		owned:         prometheus.NewDesc("qrie_lease_owned", "Leases that this process holds.", nil, labels),
+		kept:          prometheus.NewDesc("qrie_stream_retention_seconds", "How long the stream keeps a record.", nil, labels),
 		sessions:      map[*session]struct{}{},
+		labels:        map[string]bool{},
 	}
 }
 
 func (m *metrics) parts() []prometheus.Collector {
 	return []prometheus.Collector{m.records, m.bytes, m.checkpoints, m.changes, m.fenced, m.shards, m.published, m.throttled,
-		m.backpressure, m.expired, m.renewal, m.checkpoint, m.reading}
+		m.backpressure, m.expired, m.gaps, m.renewal, m.checkpoint, m.reading}
 }
 
 // Describe implements prometheus.Collector.
@@ -82,7 +98,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, p := range m.parts() {
 		p.Describe(to)
 	}
-	for _, d := range []*prometheus.Desc{m.lag, m.age, m.inflight, m.inflightBytes, m.owned} {
+	for _, d := range []*prometheus.Desc{m.lag, m.age, m.inflight, m.inflightBytes, m.owned, m.kept} {
 		to <- d
 	}
 }
@@ -98,7 +114,11 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	seen := map[string]bool{}
+	type state struct {
+		lag, age        time.Duration
+		inflight, bytes int64
+	}
+	shards, seen := map[string]state{}, map[string]bool{}
 	for e := range m.sessions {
 		// Two consumers of one process may hold a shard for a moment, while
 		// one of them does not yet know that it has lost it.
@@ -106,16 +126,51 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 			continue
 		}
 		seen[e.Shard()] = true
-		lag, age := float64(e.behind.Load())/1000, 0.0
-		if at, ok := e.Oldest(); ok {
-			age = now.Sub(at).Seconds()
+		label := m.label(e.Shard())
+		s := shards[label]
+		if read := e.read.Load(); read != 0 {
+			s.lag = max(s.lag, now.Sub(time.Unix(0, read)))
 		}
-		gauge(m.lag, max(0, lag), e.Shard())
-		gauge(m.age, max(0, age), e.Shard())
-		gauge(m.inflight, float64(e.Unfinished()), e.Shard())
-		gauge(m.inflightBytes, float64(e.UnfinishedBytes()), e.Shard())
+		if at, ok := e.Oldest(); ok {
+			s.age = max(s.age, now.Sub(at))
+		}
+		s.inflight += int64(e.Unfinished())
+		s.bytes += e.UnfinishedBytes()
+		shards[label] = s
+	}
+	for label, s := range shards {
+		gauge(m.lag, s.lag.Seconds(), label)
+		gauge(m.age, s.age.Seconds(), label)
+		gauge(m.inflight, float64(s.inflight), label)
+		gauge(m.inflightBytes, float64(s.bytes), label)
 	}
 	gauge(m.owned, float64(len(m.sessions)))
+	if kept := m.retention(); kept > 0 {
+		gauge(m.kept, kept.Seconds())
+	}
+}
+
+// label is the value of the label for a shard. m.mu is held.
+func (m *metrics) label(shard string) string {
+	if !m.labels[shard] {
+		if len(m.labels) >= maxShardLabels {
+			return otherShards
+		}
+		m.labels[shard] = true
+	}
+	return shard
+}
+
+// finished lets go of the series of a shard that was read to its end: shards
+// come and go for as long as a process runs.
+func (m *metrics) finished(shard string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.labels[shard] {
+		delete(m.labels, shard)
+		m.records.DeleteLabelValues(shard)
+		m.bytes.DeleteLabelValues(shard)
+	}
 }
 
 func (m *metrics) add(e *session) {
@@ -142,6 +197,9 @@ func (m *metrics) received(shard string, records []stream.Record) {
 	for _, r := range records {
 		size += len(r.Data)
 	}
-	m.records.WithLabelValues(shard).Add(float64(len(records)))
-	m.bytes.WithLabelValues(shard).Add(float64(size))
+	m.mu.Lock()
+	label := m.label(shard)
+	m.mu.Unlock()
+	m.records.WithLabelValues(label).Add(float64(len(records)))
+	m.bytes.WithLabelValues(label).Add(float64(size))
 }

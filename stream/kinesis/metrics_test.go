@@ -149,10 +149,10 @@ func TestShards(t *testing.T) {
 	}
 	got[1].Lag = 0
 	want := []stream.ShardInfo{
-		{ID: "shardId-000000000000", Closed: true, Epoch: 2, Checkpoint: *last.SequenceNumber + lastPart},
-		{ID: "shardId-000000000001", Owner: "w", Epoch: 5, Behind: -1},
-		{ID: "shardId-000000000002", Parents: []string{"shardId-000000000000"}, Behind: -1},
-		{ID: "shardId-000000000003", Parents: []string{"shardId-000000000000"}, Behind: -1},
+		{ID: "shardId-000000000000", State: stream.ShardFinished, Epoch: 2, Checkpoint: *last.SequenceNumber + lastPart},
+		{ID: "shardId-000000000001", State: stream.ShardOpen, Owner: "w", Epoch: 5, Renewals: 7, Behind: -1},
+		{ID: "shardId-000000000002", State: stream.ShardOpen, Parents: []string{"shardId-000000000000"}, Behind: -1},
+		{ID: "shardId-000000000003", State: stream.ShardOpen, Parents: []string{"shardId-000000000000"}, Behind: -1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("shards (-want +got):\n%s", diff)

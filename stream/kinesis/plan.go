@@ -21,6 +21,7 @@ type offer struct {
 // plan looks at every shard and lease, and decides what to take and what to
 // give up.
 func (c *consumer) plan(ctx context.Context) error {
+	c.learnRetention(ctx)
 	shards, err := listShards(ctx, c.s.api, c.s.opts.Stream)
 	if err != nil {
 		return err
@@ -77,38 +78,81 @@ func (c *consumer) plan(ctx context.Context) error {
 	return nil
 }
 
+// retentionAge is how old what is known of the retention may be: somebody may
+// change it.
+const retentionAge = 5 * time.Minute
+
+// learnRetention asks for the retention when it may be outdated. Without an
+// answer the last one stays.
+func (c *consumer) learnRetention(ctx context.Context) {
+	now := c.s.opts.Now()
+	if now.Sub(c.asked) < retentionAge {
+		return
+	}
+	c.asked = now
+	summary, err := describe(ctx, c.s.api, c.s.opts.Stream)
+	if err != nil {
+		c.log.Warn("cannot tell the retention of the stream", "error", err)
+		return
+	}
+	c.s.retention.Store(int64(retentionOf(summary)))
+}
+
 func order(owner, shard string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(owner + "/" + shard)) // never fails
 	return int(h.Sum32())
 }
 
-// eligible gives the shards that may be read now: not finished, and with every
-// parent that still is listed finished. waiting counts those that have to wait
-// for a parent. What is not listed any more is beyond the retention.
+// eligible gives the shards that may be read now, and counts those that have to
+// wait for a parent.
 func eligible(shards []types.Shard, rows []row) (ready []offer, waiting int) {
-	lease := map[string]row{}
+	lease := byShard(rows)
+	states := states(shards, lease)
+	for _, s := range shards {
+		id := aws.ToString(s.ShardId)
+		switch states[id] {
+		case stream.ShardFinished:
+		case stream.ShardWaiting:
+			waiting++
+		default:
+			seen := lease[id]
+			seen.shard = id
+			ready = append(ready, offer{s, seen})
+		}
+	}
+	return ready, waiting
+}
+
+func byShard(rows []row) map[string]row {
+	lease := make(map[string]row, len(rows))
 	for _, r := range rows {
 		lease[r.shard] = r
 	}
+	return lease
+}
+
+// states tells where each shard stands. One waits until every parent that still
+// is listed is finished; what is not listed any more is beyond the retention.
+func states(shards []types.Shard, lease map[string]row) map[string]stream.ShardState {
 	listed := map[string]bool{}
 	for _, s := range shards {
 		listed[aws.ToString(s.ShardId)] = true
 	}
+	states := make(map[string]stream.ShardState, len(shards))
 	for _, s := range shards {
-		id := aws.ToString(s.ShardId)
-		seen := lease[id]
-		seen.shard = id
-		if seen.ended {
-			continue
+		id, state := aws.ToString(s.ShardId), stream.ShardOpen
+		switch {
+		case lease[id].ended:
+			state = stream.ShardFinished
+		case slices.ContainsFunc(parents(s), func(p string) bool { return listed[p] && !lease[p].ended }):
+			state = stream.ShardWaiting
+		case s.SequenceNumberRange != nil && s.SequenceNumberRange.EndingSequenceNumber != nil:
+			state = stream.ShardClosed
 		}
-		if slices.ContainsFunc(parents(s), func(p string) bool { return listed[p] && !lease[p].ended }) {
-			waiting++
-			continue
-		}
-		ready = append(ready, offer{s, seen})
+		states[id] = state
 	}
-	return ready, waiting
+	return states
 }
 
 // parents are one shard that was split, or two that were merged.

@@ -45,8 +45,9 @@ func (p *processor) ProcessRecords(in *interfaces.ProcessRecordsInput) {
 	if p.e == nil {
 		return
 	}
-	p.e.behind.Store(in.MillisBehindLatest)
-	p.e.process(in.Records)
+	if r, ok := p.c.guard.took(p.e.Shard()); ok {
+		p.e.process(in.Records, r)
+	}
 	rest := time.NewTimer(readInterval - time.Since(*in.CacheEntryTime))
 	defer rest.Stop()
 	select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/qrie-sec/qrie/stream"
 )
@@ -48,17 +49,17 @@ func (c *consumer) renew(ctx context.Context, e *session) error {
 	c.mu.Lock()
 	over, why := e.over, e.why
 	c.mu.Unlock()
-	owner, mark := c.owner, e.Watermark()
+	next := row{owner: c.owner, caughtUp: e.caughtUp(), checkpoint: e.Watermark(), ended: why == stream.ShardEnd}
 	if over {
-		owner = ""
+		next.owner = ""
 	}
 	if why == stream.Lost {
-		mark = "" // what was finished after the loss does not count
+		next.checkpoint, next.caughtUp = "", time.Time{} // what was finished after the loss does not count
 	}
 	began := c.s.opts.Now()
-	err := c.s.leases.renew(ctx, e.row, owner, mark, why == stream.ShardEnd)
+	err := c.s.leases.renew(ctx, e.row, next)
 	c.s.metrics.checkpoint.Observe(c.s.opts.Now().Sub(began).Seconds())
-	news := stream.CompareSeq(mark, e.flushed()) > 0
+	news := stream.CompareSeq(next.checkpoint, e.flushed()) > 0
 	count := func(result string) {
 		if news {
 			c.s.metrics.checkpoints.WithLabelValues(result).Inc()
@@ -78,7 +79,7 @@ func (c *consumer) renew(ctx context.Context, e *session) error {
 		return err
 	}
 	count("ok")
-	e.setFlushed(mark)
+	e.setFlushed(next.checkpoint)
 	if !over {
 		e.extend(began)
 		return nil
@@ -87,6 +88,9 @@ func (c *consumer) renew(ctx context.Context, e *session) error {
 		c.s.metrics.changes.WithLabelValues(string(why)).Inc()
 	}
 	c.log.Info("lease given up", "shard", e.Shard(), "epoch", e.Epoch(), "checkpoint", e.flushed(), "why", string(why))
+	if why == stream.ShardEnd {
+		c.s.metrics.finished(e.Shard())
+	}
 	c.mu.Lock()
 	e.released = true
 	c.mu.Unlock()

@@ -46,10 +46,10 @@ type session struct {
 	drain      *time.Timer // set by stop
 	fence      *time.Timer // cancels the session when its lease has run out
 
-	handing  sync.Mutex // held while Handle runs, and from the end on
-	position string     // the last sequence number that was handed over; under handing
-	since    int        // records handed over since the last wish for a checkpoint; under handing
-	behind   atomic.Int64
+	handing  sync.Mutex   // held while Handle runs, and from the end on
+	position string       // the last sequence number that was handed over; under handing
+	since    int          // records handed over since the last wish for a checkpoint; under handing
+	read     atomic.Int64 // Unix nanoseconds: everything that had arrived by then was handed over; 0: not known
 
 	mark atomic.Pointer[string] // the stored checkpoint
 
@@ -66,6 +66,9 @@ type session struct {
 // won opens the session of a lease that was claimed at began.
 func (e *session) won(r row, began time.Time) {
 	e.row, e.position = r, r.checkpoint
+	if !r.caughtUp.IsZero() {
+		e.read.Store(r.caughtUp.UnixNano())
+	}
 	e.setFlushed(r.checkpoint)
 	// Not under the context of Consume: what was taken is finished after it.
 	e.Session = stream.NewSession(context.Background(), r.shard, r.epoch, e.c.s.opts.Now, began)
@@ -125,11 +128,12 @@ func (e *session) run() {
 	e.c.ended(e, why)
 }
 
-// process hands records over, no more at once than may be unfinished.
-func (e *session) process(records []types.Record) {
+// process hands over what a read gave, no more at once than may be unfinished.
+func (e *session) process(records []types.Record, by reading) {
 	e.handing.Lock()
 	defer e.handing.Unlock()
 	defer e.caught()
+	e.gap(by.at)
 	batch := e.fresh(records)
 	opts := &e.c.s.opts
 	for len(batch) > 0 {
@@ -155,6 +159,43 @@ func (e *session) process(records []types.Record) {
 			ask(e.c.flush)
 		}
 	}
+	if e.intake.Err() == nil && by.behind >= 0 {
+		e.reach(by.at.Add(-by.behind))
+	}
+}
+
+// caughtUp is until when everything that had arrived is done. It is taken
+// before the watermark that is stored with it, and so never too late.
+func (e *session) caughtUp() time.Time {
+	read := e.read.Load()
+	if read == 0 {
+		return time.Time{}
+	}
+	until := time.Unix(0, read)
+	if oldest, ok := e.Oldest(); ok && oldest.Before(until) {
+		return oldest
+	}
+	return until
+}
+
+// reach notes that everything that had arrived by then was handed over.
+func (e *session) reach(until time.Time) {
+	if n := until.UnixNano(); n > e.read.Load() { // its only writer is the library's goroutine for the shard
+		e.read.Store(n)
+	}
+}
+
+// gap tells the handler of records that the stream may have dropped before
+// they were read: a read at a time goes on at the first record that is left.
+func (e *session) gap(at time.Time) {
+	read, retention := e.read.Load(), time.Duration(e.c.s.retention.Load())
+	to := at.Add(-retention)
+	if from := time.Unix(0, read); read != 0 && retention > 0 && from.Before(to) && e.intake.Err() == nil {
+		e.c.log.Error("records may have been dropped unread: the shard was behind for longer than the stream keeps them",
+			"shard", e.Shard(), "from", from.UTC(), "to", to.UTC(), "retention", retention)
+		e.c.s.metrics.gaps.Inc()
+		e.c.h.Gap(e.Session, from, to)
+	}
 }
 
 // fresh turns the library's records into the port's, without those that were
@@ -163,14 +204,10 @@ func (e *session) process(records []types.Record) {
 func (e *session) fresh(records []types.Record) []stream.Record {
 	fresh := make([]stream.Record, 0, len(records))
 	for _, r := range records {
-		seq := aws.ToString(r.SequenceNumber)
-		if stream.CompareSeq(seq, e.position) <= 0 {
+		if stream.CompareSeq(aws.ToString(r.SequenceNumber), e.position) <= 0 {
 			continue
 		}
-		fresh = append(fresh, stream.Record{
-			Key: aws.ToString(r.PartitionKey), Data: unguarded(r.Data),
-			Shard: e.Shard(), Seq: seq, Arrived: aws.ToTime(r.ApproximateArrivalTimestamp),
-		})
+		fresh = append(fresh, recordOf(e.Shard(), r))
 	}
 	return fresh
 }

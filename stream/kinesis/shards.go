@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/qrie-sec/qrie/stream"
 )
@@ -31,8 +30,7 @@ type probe struct {
 	lag    time.Duration // if that is not known
 }
 
-// Shards implements stream.Stream. The owner is the one in the table, who may
-// have died less than LeaseTime ago. Kinesis cannot tell how many records are
+// Shards implements stream.Stream. Kinesis cannot tell how many records are
 // behind; the lag is up to a second old.
 func (s *Stream) Shards(ctx context.Context) ([]stream.ShardInfo, error) {
 	if err := s.open(); err != nil {
@@ -46,19 +44,17 @@ func (s *Stream) Shards(ctx context.Context) ([]stream.ShardInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	lease := map[string]row{}
-	for _, r := range rows {
-		lease[r.shard] = r
-	}
+	lease := byShard(rows)
+	states := states(shards, lease)
 	infos := make([]stream.ShardInfo, 0, len(shards))
 	for _, shard := range shards {
-		r := lease[aws.ToString(shard.ShardId)]
+		id := aws.ToString(shard.ShardId)
+		r := lease[id]
 		info := stream.ShardInfo{
-			ID: aws.ToString(shard.ShardId), Parents: parents(shard),
-			Closed: shard.SequenceNumberRange != nil && shard.SequenceNumberRange.EndingSequenceNumber != nil,
-			Owner:  r.owner, Epoch: r.epoch, Checkpoint: r.checkpoint, Behind: -1,
+			ID: id, Parents: parents(shard), State: states[id], Owner: r.owner, Epoch: r.epoch, Renewals: r.counter,
+			Checkpoint: r.checkpoint, Behind: -1, Retention: time.Duration(s.retention.Load()),
 		}
-		if r.ended {
+		if info.State == stream.ShardFinished {
 			info.Behind = 0
 		} else if info.Lag, err = s.lag(ctx, info); err != nil {
 			return nil, err
@@ -96,19 +92,11 @@ func (s *Stream) lag(ctx context.Context, info stream.ShardInfo) (time.Duration,
 
 // look reads the first record after the checkpoint.
 func (s *Stream) look(ctx context.Context, info stream.ShardInfo) (probe, error) {
-	in := &kinesis.GetShardIteratorInput{StreamName: aws.String(s.opts.Stream), ShardId: aws.String(info.ID), ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
-	if info.Checkpoint != "" {
-		seq, whole := splitSeq(info.Checkpoint)
-		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(seq)
-		if !whole {
-			in.ShardIteratorType = types.ShardIteratorTypeAtSequenceNumber
-		}
-	}
-	it, err := s.api.GetShardIterator(ctx, in)
+	it, _, err := s.point(ctx, behindMark(info.ID, info.Checkpoint))
 	if err != nil {
 		return probe{}, err
 	}
-	out, err := s.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: it.ShardIterator, Limit: aws.Int32(1)})
+	out, err := s.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String(it), Limit: aws.Int32(1)})
 	if err != nil {
 		return probe{}, err
 	}

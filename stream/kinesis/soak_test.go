@@ -45,8 +45,9 @@ type speaker struct {
 	out *bufio.Writer
 }
 
-func (*speaker) Begin(*stream.Session)                 {}
-func (*speaker) End(*stream.Session, stream.EndReason) {}
+func (*speaker) Begin(*stream.Session)                     {}
+func (*speaker) End(*stream.Session, stream.EndReason)     {}
+func (*speaker) Gap(*stream.Session, time.Time, time.Time) {}
 
 func (p *speaker) Handle(s *stream.Session, records []stream.Record) {
 	p.mu.Lock()

@@ -20,7 +20,11 @@ type row struct {
 	epoch      int64  // grows with every change of owner; 0: there is no row yet
 	counter    int64  // grows with every renewal
 	checkpoint string // empty: none yet
-	ended      bool   // every record of the closed shard is done
+	// caughtUp: everything that had arrived by then is done, by the owner's
+	// clock; zero: not known. It is compared with the retention only, which is
+	// a day at the least.
+	caughtUp time.Time
+	ended    bool // every record of the closed shard is done
 }
 
 // errFenced is a write that was refused because the row is not what the writer
@@ -35,9 +39,10 @@ type leaseTable interface {
 	// claim makes owner the owner of a lease that still is as it was seen, in
 	// the next epoch.
 	claim(ctx context.Context, seen row, owner string) (row, error)
-	// renew writes checkpoint, owner and end of a lease that by.owner holds in
-	// by.epoch, and advances its counter. A checkpoint never goes back.
-	renew(ctx context.Context, by row, owner, checkpoint string, ended bool) error
+	// renew writes owner, checkpoint, caughtUp and end of next to the lease that
+	// by.owner holds in by.epoch, and advances its counter. What next leaves
+	// empty stays, but for the owner. A checkpoint never goes back.
+	renew(ctx context.Context, by, next row) error
 	// remove deletes an ended lease.
 	remove(ctx context.Context, shard string) error
 	// beat advances the heartbeat of a worker.
@@ -131,7 +136,7 @@ func (t *dynamoTable) key(name string) item {
 // names of the attributes. Half of them are words that DynamoDB reserves.
 var names = map[string]string{
 	"#owner": "Owner", "#epoch": "Epoch", "#counter": "Counter",
-	"#checkpoint": "Checkpoint", "#padded": "CheckpointPadded", "#ended": "Ended",
+	"#checkpoint": "Checkpoint", "#padded": "CheckpointPadded", "#caughtup": "CaughtUp", "#ended": "Ended",
 }
 
 // named picks the names that an expression uses: DynamoDB refuses others.
@@ -199,10 +204,14 @@ func (t *dynamoTable) read(ctx context.Context) ([]row, map[string]int64, error)
 
 func rowOf(shard string, i item) row {
 	ended, _ := i["Ended"].(*types.AttributeValueMemberBOOL)
-	return row{
+	r := row{
 		shard: shard, owner: text(i["Owner"]), epoch: number(i["Epoch"]), counter: number(i["Counter"]),
 		checkpoint: text(i["Checkpoint"]), ended: ended != nil && ended.Value,
 	}
+	if ms := number(i["CaughtUp"]); ms > 0 {
+		r.caughtUp = time.UnixMilli(ms)
+	}
+	return r
 }
 
 func text(v types.AttributeValue) string {
@@ -239,15 +248,19 @@ func (t *dynamoTable) claim(ctx context.Context, seen row, owner string) (row, e
 	return rowOf(seen.shard, won), nil
 }
 
-func (t *dynamoTable) renew(ctx context.Context, by row, owner, checkpoint string, ended bool) error {
+func (t *dynamoTable) renew(ctx context.Context, by, next row) error {
 	update, condition := "SET #owner = :owner", "#owner = :me AND #epoch = :epoch"
-	values := item{":owner": str(owner), ":me": str(by.owner), ":epoch": num(by.epoch), ":one": num(1)}
-	if checkpoint != "" {
+	values := item{":owner": str(next.owner), ":me": str(by.owner), ":epoch": num(by.epoch), ":one": num(1)}
+	if next.checkpoint != "" {
 		update += ", #checkpoint = :checkpoint, #padded = :padded"
 		condition += " AND (attribute_not_exists(#padded) OR #padded <= :padded)"
-		values[":checkpoint"], values[":padded"] = str(checkpoint), str(padded(checkpoint))
+		values[":checkpoint"], values[":padded"] = str(next.checkpoint), str(padded(next.checkpoint))
 	}
-	if ended {
+	if !next.caughtUp.IsZero() {
+		update += ", #caughtup = :caughtup"
+		values[":caughtup"] = num(next.caughtUp.UnixMilli())
+	}
+	if next.ended {
 		update += ", #ended = :ended"
 		values[":ended"] = &types.AttributeValueMemberBOOL{Value: true}
 	}

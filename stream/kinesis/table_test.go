@@ -3,6 +3,7 @@ package kinesis
 import (
 	"crypto/rand"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -41,6 +42,8 @@ func TestCreateTable(t *testing.T) {
 	}
 }
 
+var noon = time.UnixMilli(1_773_489_600_000) // 14 March 2026, 12:00 UTC
+
 // Workers come, go and die, and ended leases are removed; everything else
 // stays. Both tables do the same.
 func TestWorkersAndEndedLeases(t *testing.T) {
@@ -66,7 +69,7 @@ func TestWorkersAndEndedLeases(t *testing.T) {
 			for _, shard := range []string{"open", "ended"} {
 				won, err := table.claim(ctx, row{shard: shard}, "b")
 				must(err)
-				must(table.renew(ctx, won, "", "7", shard == "ended"))
+				must(table.renew(ctx, won, row{checkpoint: "7", caughtUp: noon, ended: shard == "ended"}))
 			}
 			rows, workers, err := table.read(ctx)
 			must(err)
@@ -77,7 +80,7 @@ func TestWorkersAndEndedLeases(t *testing.T) {
 			must(table.remove(ctx, "ended"))
 			rows, _, err = table.read(ctx)
 			must(err)
-			if diff := cmp.Diff([]row{{shard: "open", epoch: 1, counter: 2, checkpoint: "7"}}, rows, cmp.AllowUnexported(row{})); diff != "" {
+			if diff := cmp.Diff([]row{{shard: "open", epoch: 1, counter: 2, checkpoint: "7", caughtUp: noon}}, rows, cmp.AllowUnexported(row{})); diff != "" {
 				t.Errorf("leases (-want +got):\n%s", diff)
 			}
 		})

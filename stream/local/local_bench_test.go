@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/qrie-sec/qrie/stream"
 	"github.com/qrie-sec/qrie/stream/local"
@@ -109,8 +110,9 @@ func consumeN(b *testing.B, s stream.Stream, n int) {
 // counter finishes every record at once.
 type counter struct{ done func() }
 
-func (c *counter) Begin(*stream.Session)                 {}
-func (c *counter) End(*stream.Session, stream.EndReason) {}
+func (c *counter) Begin(*stream.Session)                     {}
+func (c *counter) End(*stream.Session, stream.EndReason)     {}
+func (c *counter) Gap(*stream.Session, time.Time, time.Time) {}
 func (c *counter) Handle(s *stream.Session, records []stream.Record) {
 	for _, r := range records {
 		s.Done(r.Seq)

@@ -55,6 +55,10 @@ func (h *handler) End(_ *stream.Session, why stream.EndReason) {
 }
 
 // begun and handed are copies of what came so far.
+func (h *handler) Gap(*stream.Session, time.Time, time.Time) {
+	panic("BUG: what is unread is never dropped")
+}
+
 func (h *handler) begun() []*stream.Session {
 	h.mu.Lock()
 	defer h.mu.Unlock()

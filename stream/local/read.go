@@ -46,8 +46,8 @@ func (s *Stream) read(ctx context.Context, shard int, after int64, limit int) ([
 	return records, nil
 }
 
-// Shards implements stream.Stream. The owner is the one in the table, who may
-// have died less than LeaseTime ago.
+// Shards implements stream.Stream. A record is kept until it is consumed, so
+// there is no retention to run out.
 func (s *Stream) Shards(ctx context.Context) ([]stream.ShardInfo, error) {
 	if err := s.open(); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (s *Stream) Shards(ctx context.Context) ([]stream.ShardInfo, error) {
 	}
 	infos := make([]stream.ShardInfo, 0, len(leases))
 	for _, l := range leases {
-		info := stream.ShardInfo{ID: shardName(l.shard), Owner: l.owner, Epoch: l.epoch}
+		info := stream.ShardInfo{ID: shardName(l.shard), State: stream.ShardOpen, Owner: l.owner, Epoch: l.epoch, Renewals: l.counter}
 		if l.checkpoint > 0 {
 			info.Checkpoint = strconv.FormatInt(l.checkpoint, 10)
 		}

@@ -130,6 +130,9 @@ func (w *worker) End(s *stream.Session, why stream.EndReason) {
 	w.say("late", s.Shard(), "-", "-")
 }
 
+// Gap implements stream.Handler.
+func (*worker) Gap(*stream.Session, time.Time, time.Time) {}
+
 // watch notices that the process stood still, and says which of its sessions
 // would still let effects through.
 func (w *worker) watch() {

@@ -1,6 +1,7 @@
 package streamtest
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -58,6 +59,9 @@ func closed(t *testing.T, s *suite) {
 	if err := st.Consume(t.Context(), finishing(t)); !errors.Is(err, stream.ErrClosed) {
 		t.Errorf("Consume after Close: %v", err)
 	}
+	if err := st.Tail(t.Context(), time.Time{}, func(stream.Record) error { return nil }); !errors.Is(err, stream.ErrClosed) {
+		t.Errorf("Tail after Close: %v", err)
+	}
 	if _, err := st.Shards(t.Context()); !errors.Is(err, stream.ErrClosed) {
 		t.Errorf("Shards after Close: %v", err)
 	}
@@ -86,7 +90,7 @@ func shardsTellTheBacklog(t *testing.T, s *suite) {
 // drained reports whether no shard has anything after its checkpoint.
 func (s *suite) drained(st stream.Stream) bool {
 	for _, shard := range s.shards(st) {
-		if !shard.Closed && shard.Behind > 0 || shard.Lag > 0 {
+		if shard.State == stream.ShardOpen && shard.Behind > 0 || shard.Lag > 0 {
 			return false
 		}
 	}
@@ -285,4 +289,89 @@ func handlersMayPublish(t *testing.T, s *suite) {
 		records = append(records, stream.Record{Data: append([]byte("second-"), first.Data...)})
 	}
 	s.until("both steps are done", func() bool { return has(r.seen(), records) })
+}
+
+// Somebody tails the stream while others consume it: he sees what is published
+// from the moment on that he named, in order, and nothing of the consumers
+// changes.
+func tailSeesWhatPasses(t *testing.T, s *suite) {
+	st := s.open()
+	before := batch(8, 0, 5)
+	s.publish(st, before...)
+	r := finishing(t)
+	s.consume(st, r)
+	s.until("the records before are finished", func() bool { return s.drained(st) && has(r.seen(), before) })
+	reached := s.shards(st)
+
+	var mu sync.Mutex
+	var whole, late []stream.Record // from the first record on, and from now on
+	tail := func(from time.Time, into *[]stream.Record) {
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := st.Tail(ctx, from, func(r stream.Record) error {
+				mu.Lock()
+				defer mu.Unlock()
+				*into = append(*into, r)
+				return nil
+			}); err != nil {
+				t.Errorf("Tail: %v", err)
+			}
+		})
+		t.Cleanup(func() { cancel(); wg.Wait() })
+	}
+	seen := func(records *[]stream.Record) map[string]int {
+		mu.Lock()
+		defer mu.Unlock()
+		seen := map[string]int{}
+		for _, r := range *records {
+			seen[string(r.Data)]++
+		}
+		return seen
+	}
+	tail(time.Now().Add(-time.Hour), &whole)
+	tail(time.Time{}, &late)
+	s.until("the tail from an hour ago shows what was there", func() bool { return has(seen(&whole), before) })
+	for i, shard := range s.shards(st) {
+		if shard.Checkpoint != reached[i].Checkpoint || shard.Owner != reached[i].Owner || shard.Epoch != reached[i].Epoch {
+			t.Errorf("%s was %+v, and is %+v since it is tailed", shard.ID, reached[i], shard)
+		}
+	}
+	// A tail that begins now may need a moment to do so.
+	var after []stream.Record
+	for i := 5; !has(seen(&late), after[max(0, len(after)-8):]) || len(after) == 0; i++ {
+		if i > 100 {
+			t.Fatalf("of %d records published since, the tail shows %d", len(after), len(seen(&late)))
+		}
+		records := batch(8, i, 1)
+		s.publish(st, records...)
+		after = append(after, records...)
+		time.Sleep(100 * time.Millisecond)
+	}
+	s.until("both tails show the rest", func() bool { return has(seen(&whole), after) && has(seen(&late), after[len(after)-8:]) })
+	mu.Lock()
+	defer mu.Unlock()
+	for _, records := range [][]stream.Record{whole, late} {
+		last := map[string]string{}
+		for _, r := range records {
+			if payload := string(r.Data); payload <= last[r.Key] {
+				t.Errorf("the tail shows %s after %s", payload, last[r.Key])
+			} else {
+				last[r.Key] = payload
+			}
+			if r.Shard == "" || r.Seq == "" || r.Arrived.IsZero() {
+				t.Errorf("a record without its place: %+v", r)
+			}
+		}
+	}
+	for _, r := range before {
+		if slices.ContainsFunc(late, func(l stream.Record) bool { return string(l.Data) == string(r.Data) }) {
+			t.Errorf("%s was there before, and the tail from now on shows it", r.Data)
+		}
+	}
+
+	refuse := errors.New("enough")
+	if err := st.Tail(t.Context(), time.Now().Add(-time.Hour), func(stream.Record) error { return refuse }); !errors.Is(err, refuse) {
+		t.Errorf("Tail whose reader gave up: %v", err)
+	}
 }

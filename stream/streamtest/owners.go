@@ -14,7 +14,7 @@ import (
 func (s *suite) balanced(st stream.Stream, owners int) bool {
 	held := map[string]int{}
 	for _, shard := range s.shards(st) {
-		if shard.Closed {
+		if shard.State != stream.ShardOpen {
 			continue
 		}
 		if shard.Owner == "" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/qrie-sec/qrie/stream"
 )
@@ -139,6 +140,11 @@ func (r *recorder) End(s *stream.Session, why stream.EndReason) {
 	}
 	c.ended = true
 	r.ends[why]++
+}
+
+// Gap implements stream.Handler.
+func (r *recorder) Gap(s *stream.Session, from, to time.Time) {
+	r.t.Errorf("a gap in %s from %v to %v, though nothing is old enough to be dropped", s.Shard(), from, to)
 }
 
 // seen is how often each payload was delivered.

@@ -60,6 +60,7 @@ func Run(t *testing.T, h Harness) {
 		{"EmptyStreamIdles", emptyStreamIdles},
 		{"Closed", closed},
 		{"ShardsTellTheBacklog", shardsTellTheBacklog},
+		{"TailSeesWhatPasses", tailSeesWhatPasses},
 
 		{"CheckpointNeverPassesUnfinished", checkpointNeverPassesUnfinished},
 		{"DrainWaitsForDone", drainWaitsForDone},

@@ -1,0 +1,211 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/policies"
+	"github.com/qrie-sec/qrie/resources"
+	"github.com/qrie-sec/qrie/store"
+	"github.com/qrie-sec/qrie/stream"
+)
+
+// Kinds of job.
+const (
+	jobInventory = "inventory" // lists resources and reads them
+	jobPolicy    = "policy"    // judges stored documents anew
+)
+
+// Scopes of jobs that cover everything.
+const (
+	allAccounts = "all accounts"
+	allPolicies = "all policies"
+)
+
+// Starter starts jobs. A job is one record in the stream, from which a worker
+// lays out its page tasks: so it is started wholly or not at all, by any
+// process that can publish. All fields are required. It is safe for concurrent
+// use.
+type Starter struct {
+	Stream   stream.Stream
+	Store    store.Store
+	Policies *policies.Set
+	NewID    func() string // ids of jobs
+	Now      func() time.Time
+}
+
+// Inventory starts a scan that lists every type of the accounts (all of them
+// if none is named) and reads what it finds. It returns the id of the job.
+func (s Starter) Inventory(ctx context.Context, reason string, accounts ...string) (string, error) {
+	scope := allAccounts
+	if len(accounts) > 0 {
+		scope = fmt.Sprintf("%d account(s)", len(accounts))
+	}
+	for _, id := range accounts {
+		if _, err := s.Store.Account(ctx, id); err != nil {
+			return "", fmt.Errorf("account %s: %w", id, err)
+		}
+	}
+	return s.start(ctx, planTask{Job: s.job(jobInventory, scope, reason), Accounts: slices.Sorted(slices.Values(accounts)), Types: allTypes()})
+}
+
+// Rejudge judges every stored resource of a policy's type anew, without
+// calling AWS: after a launch or a change of it, or because time passed. An
+// empty policy means all types. It returns the id of the job.
+func (s Starter) Rejudge(ctx context.Context, policy, reason string) (string, error) {
+	t := planTask{Job: s.job(jobPolicy, allPolicies, reason), Types: allTypes(), Note: "time passed"}
+	if policy != "" {
+		p, ok := s.Policies.Get(policy)
+		if !ok {
+			return "", fmt.Errorf("policy %s: %w", policy, qrie.ErrNotFound)
+		}
+		t.Job.Scope, t.Types, t.Note = p.ID, []string{p.ResourceType}, "policy "+reason
+	}
+	return s.start(ctx, t)
+}
+
+func allTypes() (names []string) {
+	for _, t := range resources.All() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// job is one whose only page so far is that which lays it out.
+func (s Starter) job(kind, scope, reason string) store.Job {
+	return store.Job{ID: s.NewID(), Kind: kind, Scope: scope, Reason: reason, State: store.JobRunning, Started: s.Now(), Pages: 1}
+}
+
+func (s Starter) start(ctx context.Context, t planTask) (string, error) {
+	r, err := encode(kindPlan, planKey, []planTask{t})
+	if err != nil {
+		return "", err
+	}
+	if err := s.Stream.Publish(ctx, []stream.Record{r}); err != nil {
+		return "", fmt.Errorf("start %s job: %w", t.Job.Kind, err)
+	}
+	// For those who ask for it at once. Who lays it out writes it, too.
+	if err := s.Store.PutJob(ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
+		return t.Job.ID, nil
+	}
+	return t.Job.ID, nil
+}
+
+// planTask lays out a job: it publishes the first page task of each scope,
+// some accounts at a time.
+type planTask struct {
+	Job      store.Job `json:"job"`
+	Accounts []string  `json:"accounts,omitempty"` // sorted; none: all that are watched
+	Types    []string  `json:"types"`
+	Note     string    `json:"note,omitempty"` // of a policy job: the cause of what it opens
+	After    string    `json:"after,omitempty"`
+	Page     int       `json:"page"`
+}
+
+func (t planTask) id() string { return fmt.Sprintf("plan/%d", t.Page) }
+
+// planKey keeps the stretches of a plan in one shard, in order.
+const planKey = "plan"
+
+// planAccounts is how many accounts one task lays out: with ten Regions and a
+// hundred types, 100,000 small records.
+const planAccounts = 100
+
+// planPage lays out one stretch of a job. Done twice, it publishes tasks twice
+// that are counted once.
+func (s *session) planPage(t planTask) error {
+	if err := s.w.Store.PutJob(s.ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
+		return fmt.Errorf("write job %s: %w", t.Job.ID, err)
+	}
+	if err := s.w.desk.reload(s.ctx); err != nil {
+		return err
+	}
+	accounts := s.w.desk.allAccounts() // by id
+	accounts = slices.DeleteFunc(accounts, func(a qrie.Account) bool {
+		_, wanted := slices.BinarySearch(t.Accounts, a.ID)
+		return a.ID <= t.After || len(t.Accounts) > 0 && !wanted
+	})
+	rest := accounts[min(len(accounts), planAccounts):]
+	accounts = accounts[:len(accounts)-len(rest)]
+	tasks, err := t.tasks(accounts)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		follow := t
+		follow.After, follow.Page = accounts[len(accounts)-1].ID, t.Page+1
+		r, err := encode(kindPlan, planKey, []planTask{follow})
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, r)
+	}
+	if len(tasks) > 0 {
+		if err := s.publish(tasks); err != nil {
+			return err
+		}
+	}
+	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), More: int64(len(tasks))})
+}
+
+// tasks are the first pages of the accounts' scopes.
+func (t planTask) tasks(accounts []qrie.Account) (records []stream.Record, err error) {
+	add := func(r stream.Record, failed error) {
+		records, err = append(records, r), errors.Join(err, failed)
+	}
+	for _, a := range accounts {
+		for _, name := range t.Types {
+			if t.Job.Kind == jobPolicy {
+				task := judgeTask{Job: t.Job.ID, Account: a.ID, Type: name, Note: t.Note}
+				add(encode(kindJudge, task.key(), []judgeTask{task}))
+				continue
+			}
+			for _, region := range regionsOf(a, name) {
+				task := scanTask{Job: t.Job.ID, Account: a.ID, Region: region, Type: name, Started: t.Job.Started}
+				add(encode(kindScan, task.key(), []scanTask{task}))
+			}
+		}
+	}
+	return records, err
+}
+
+// homeRegion is where AWS serves IAM and lists buckets.
+const homeRegion = "us-east-1"
+
+func regionsOf(a qrie.Account, resourceType string) []string {
+	if t, ok := resources.Find(resourceType); ok && t.Global || len(a.Regions) == 0 {
+		return []string{homeRegion}
+	}
+	return a.Regions
+}
+
+// Gap implements stream.Handler. What the lost records told, a scan of
+// everything finds that begins later than they arrived; one serves all shards
+// that stood still together.
+func (w *Worker) Gap(s *stream.Session, _, to time.Time) {
+	ses := w.session(s)
+	_ = ses.persist(func() error { // else the session has ended, and the next owner is told
+		jobs, err := w.Store.ListJobs(ses.ctx, jobInventory, listedJobs)
+		if err != nil {
+			return fmt.Errorf("look for a scan since the gap: %w", err)
+		}
+		for _, j := range jobs {
+			if j.Scope == allAccounts && j.State != store.JobFailed && j.Started.After(to) {
+				return nil
+			}
+		}
+		_, ok, err := w.Store.Lock(ses.ctx, "gap", w.Owner+"/"+s.Shard(), w.Now(), time.Minute)
+		if err != nil {
+			return fmt.Errorf("lock the scan after a gap: %w", err)
+		}
+		if !ok {
+			return errors.New("the scan after a gap is being started for another shard")
+		}
+		_, err = w.Inventory(ses.ctx, "gap")
+		return err
+	})
+}
