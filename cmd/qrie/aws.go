@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/qrie-sec/qrie"
@@ -26,8 +27,8 @@ type cloud struct{ config aws.Config }
 
 // openCloud reads the AWS configuration of the environment. region overrides
 // its Region.
-func openCloud(ctx context.Context, region string) (cloud, error) {
-	var options []func(*config.LoadOptions) error
+func openCloud(ctx context.Context, region string, log *slog.Logger) (cloud, error) {
+	options := []func(*config.LoadOptions) error{config.WithLogger(sdkLog{log})}
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
@@ -36,6 +37,19 @@ func openCloud(ctx context.Context, region string) (cloud, error) {
 		return cloud{}, fmt.Errorf("load the AWS configuration of the environment: %w", err)
 	}
 	return cloud{cfg}, nil
+}
+
+// sdkLog brings what the SDK says where the rest is said.
+type sdkLog struct{ log *slog.Logger }
+
+func (l sdkLog) Logf(class logging.Classification, format string, args ...any) {
+	level := slog.LevelDebug
+	if class == logging.Warn {
+		level = slog.LevelInfo // it warns of what it has already dealt with
+	}
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, fmt.Sprintf(format, args...), "from", "aws-sdk-go-v2")
+	}
 }
 
 func (c cloud) checkRegion() error {
@@ -92,7 +106,7 @@ func (c cloud) examine(ctx context.Context, b backends) (checks []check) {
 
 // openAWS reads AWS with the credentials of the environment.
 func openAWS(ctx context.Context, accounts func(context.Context, string) (qrie.Account, error), reg prometheus.Registerer, log *slog.Logger) (processor.Reader, error) {
-	c, err := openCloud(ctx, "")
+	c, err := openCloud(ctx, "", log)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,42 +27,65 @@ import (
 // finding, mend the bucket, replay its event, see the finding resolved by who
 // did it.
 func TestRealAccount(t *testing.T) {
+	buckets, accounts := openAccount(t)
+	at := onDiskSite(t)
+	p := launch(t, slices.Concat([]string{"up", "--log-level", "info", "--accounts", accounts, "--listen", "127.0.0.1:0"}, at)...)
+	p.login()
+	mendedBucketResolvesItsFinding(t, p, at, buckets)
+	p.stop()
+}
+
+// emulatedAccount is the emulator's own account.
+const emulatedAccount = "123456789012"
+
+// openAccount starts the emulator with a bucket, payroll, and writes the file
+// of accounts.
+func openAccount(t *testing.T) (buckets *s3.Client, accounts string) {
+	t.Helper()
 	endpoint := emulator(t)
 	t.Setenv("AWS_ENDPOINT_URL", endpoint)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOWN")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_REGION", "us-east-1")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	const account = "123456789012" // the emulator's own
-	buckets := s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
+	buckets = s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAOWN", "secret", "")})
 	if _, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("payroll")}); err != nil {
 		t.Fatal(err)
 	}
-
-	dir := t.TempDir()
-	accounts := filepath.Join(dir, "accounts.yaml")
-	if err := os.WriteFile(accounts, []byte("accounts:\n  - id: \""+account+"\"\n    name: own\n    regions: [us-east-1]\n"), 0o600); err != nil {
+	accounts = filepath.Join(t.TempDir(), "accounts.yaml")
+	if err := os.WriteFile(accounts, []byte("accounts:\n  - id: \""+emulatedAccount+"\"\n    name: own\n    regions: [us-east-1]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	data := filepath.Join(dir, "data")
-	p := launch(t, "up", "--log-level", "info", "--data", data, "--accounts", accounts, "--listen", "127.0.0.1:0")
+	return buckets, accounts
+}
+
+// login uses the link that the process printed.
+func (p *process) login() {
+	p.t.Helper()
 	base, code, ok := strings.Cut(p.base, "/login?code=")
 	if !ok {
-		t.Fatalf("qrie printed no login link but %s", p.base)
+		p.t.Fatalf("qrie printed no login link but %s", p.base)
 	}
 	p.base = base
 	if status := p.do("GET", "/api/v1/findings", nil, nil); status != 401 {
-		t.Errorf("without a login: status %d, want 401", status)
+		p.t.Errorf("without a login: status %d, want 401", status)
 	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	p.client = &http.Client{Jar: jar}
 	if status := p.do("POST", "/api/v1/login", map[string]string{"code": code}, nil); status != 204 {
-		t.Fatalf("login: status %d", status)
+		p.t.Fatalf("login: status %d", status)
 	}
+}
+
+// mendedBucketResolvesItsFinding launches a policy, sees the finding of the
+// bucket, mends it, replays the event, and sees who resolved the finding.
+func mendedBucketResolvesItsFinding(t *testing.T, p *process, at site, buckets *s3.Client) {
+	t.Helper()
+	const account = emulatedAccount
 	if status := p.do("POST", "/api/v1/policies", map[string]string{"policy_id": "S3BucketVersioningDisabled"}, nil); status != 201 {
 		t.Fatalf("launch: status %d", status)
 	}
@@ -74,19 +98,19 @@ func TestRealAccount(t *testing.T) {
 	})
 	finding := list.Findings[0].ID
 
-	_, err = buckets.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: aws.String("payroll"),
+	_, err := buckets.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: aws.String("payroll"),
 		VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	trail := filepath.Join(dir, "trail.json")
+	trail := filepath.Join(t.TempDir(), "trail.json")
 	record := fmt.Sprintf(`{"Records":[{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","userName":"ann","arn":"arn:aws:iam::%[1]s:user/ann","accountId":%[1]q},"eventTime":%[2]q,"eventSource":"s3.amazonaws.com","eventName":"PutBucketVersioning","awsRegion":"us-east-1","sourceIPAddress":"198.51.100.7","userAgent":"aws-cli/2.15","requestParameters":{"bucketName":"payroll"},"responseElements":null,"readOnly":false,"eventID":"11111111-2222-3333-4444-555555555555","eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%[1]q}]}`,
 		account, time.Now().UTC().Format(time.RFC3339))
 	if err := os.WriteFile(trail, []byte(record), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out, errOut bytes.Buffer
-	if code := run(t.Context(), []string{"replay", "--data", data, trail}, nil, &out, &errOut); code != 0 {
+	if code := run(t.Context(), slices.Concat([]string{"replay", trail}, at), nil, &out, &errOut); code != 0 {
 		t.Fatalf("replay: exit %d, %s", code, errOut.String())
 	}
 	var detail struct {
@@ -107,7 +131,6 @@ func TestRealAccount(t *testing.T) {
 	if c := detail.ResolvedCause; c.Attribution != "exact" || len(c.Events) != 1 || c.Events[0].Actor.Name != "ann" {
 		t.Errorf("resolved by %+v, want ann, exactly", c)
 	}
-	p.stop()
 }
 
 // emulator starts moto_server, or skips the test where there is none.

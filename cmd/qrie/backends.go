@@ -142,7 +142,7 @@ func (b backends) open(ctx context.Context, in place, want parts, owner string, 
 	}
 	var remote cloud
 	if want.stream && b.stream == onKinesis || want.store && b.store == onDynamo {
-		if remote, err = openCloud(ctx, b.region); err != nil {
+		if remote, err = openCloud(ctx, b.region, log); err != nil {
 			return nil, err
 		}
 	}

@@ -55,6 +55,12 @@ func TestMistakesAreExplained(t *testing.T) {
 	f(1, "no such file", "events", "decode", filepath.Join(dir, "none.json"))
 	f(2, "none of viewer, policy-author, admin", "token", "create", "x", "--role", "king", "--data", dir)
 	f(2, "up to a year", "token", "create", "x", "--life", "90000h", "--data", dir)
+	f(2, "--stream-name", "processor", "--stream", "kinesis")
+	f(2, "add --stream kinesis", "processor", "--stream-name", "events")
+	f(2, "give local or dynamo", "query", "--store", "mysql")
+	f(2, "give local or kinesis", "doctor", "--stream", "kafka")
+	f(2, "give text or ndjson", "stream", "tail", "-o", "yaml")
+	f(2, "a time span that has passed", "stream", "tail", "--since", "-5m")
 	f(1, "is not twelve digits", "up", "--accounts", accounts, "--data", filepath.Join(dir, "d"), "--listen", "127.0.0.1:0")
 }
 

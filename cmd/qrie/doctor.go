@@ -127,9 +127,9 @@ func (x *examination) addf(level, name, remedy, format string, args ...any) {
 }
 
 func (o doctorOptions) examine(ctx context.Context, tell func(check)) []check {
-	x := &examination{o: o, tell: tell}
+	x, log := &examination{o: o, tell: tell}, slog.New(slog.DiscardHandler)
 	if o.stream == onKinesis || o.store == onDynamo {
-		c, err := openCloud(ctx, o.region)
+		c, err := openCloud(ctx, o.region, log)
 		if err != nil {
 			x.addf(levelFail, "AWS", "see 'aws configure', or set AWS_PROFILE", "%v", err)
 			return x.checks
@@ -141,7 +141,6 @@ func (o doctorOptions) examine(ctx context.Context, tell func(check)) []check {
 			return x.checks // what is behind it cannot be opened
 		}
 	}
-	log := slog.New(slog.DiscardHandler)
 	b, err := o.open(ctx, existingDataDir, both, ownerID(), nil, log)
 	if err != nil {
 		x.addf(levelFail, "stream and store", "", "%v", err)

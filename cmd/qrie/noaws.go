@@ -21,7 +21,7 @@ var errNoAWS = errors.New("this binary was built for the demo, without AWS's cli
 
 type cloud struct{}
 
-func openCloud(context.Context, string) (cloud, error) { return cloud{}, errNoAWS }
+func openCloud(context.Context, string, *slog.Logger) (cloud, error) { return cloud{}, errNoAWS }
 
 func (cloud) openStream(context.Context, backends, string, prometheus.Registerer, *slog.Logger) (stream.Stream, error) {
 	return nil, errNoAWS
