@@ -58,8 +58,8 @@ test-go: ## Go tests, one room at a time: some of them kill and restart real pro
 
 .PHONY: test-kinesis
 test-kinesis: ## the stream on a Kinesis server and DynamoDB Local, each in a process of its own
-	@echo "== stream/kinesis on kinesalite and DynamoDB Local"
-	scripts/emulators.sh run kinesis scripts/emulators.sh run dynamodb $(GO) test -count=1 -timeout 15m ./stream/kinesis
+	@echo "== stream/kinesis on kinesalite, kinesis-local and DynamoDB Local"
+	scripts/emulators.sh run kinesis,kinesis_local,dynamodb $(GO) test -count=1 -timeout 20m ./stream/kinesis
 
 .PHONY: test-dynamo
 test-dynamo: ## the store's contract and fault tests on DynamoDB Local

@@ -2,12 +2,14 @@
 # Installs, starts and stops the local servers that the tests of store/dynamo
 # and stream/kinesis talk to.
 #
-#   scripts/emulators.sh dynamodb|kinesis  start it; prints its address
-#   scripts/emulators.sh stop dynamodb     stop it
-#   scripts/emulators.sh run dynamodb COMMAND...
+#   scripts/emulators.sh NAME              start it; prints its address
+#   scripts/emulators.sh stop NAME         stop it
+#   scripts/emulators.sh run NAME COMMAND...
 #
-# `run` starts a server of its own for one command, with its address in
-# QRIE_TEST_DYNAMODB or QRIE_TEST_KINESIS, and stops it afterwards. Everything lies under .tools/.
+# NAME is dynamodb, kinesis or kinesis_local; `run` takes several, with commas
+# between them. It starts servers of its own for one command, with their
+# addresses in QRIE_TEST_DYNAMODB and so on, and stops them afterwards.
+# Everything lies under .tools/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/.tools
@@ -65,8 +67,9 @@ dynamodb_start() {
   wait_for "$port" "$(cat "$1")" "$3"
 }
 
-# kinesalite, the faster and stricter of the two servers on npm: it refuses what
-# PutRecords must refuse. It has no throttling and no enhanced fan-out.
+# kinesalite, the faster and stricter of the two Kinesis servers on npm: it
+# refuses what PutRecords must refuse. It pages no list of shards, knows no
+# UpdateShardCount and no enhanced fan-out, and throttles nothing.
 kinesis_install() {
   local dir=$tools/kinesis
   [ -f "$dir/survive.js" ] && return
@@ -87,6 +90,30 @@ kinesis_start() {
   wait_for "$port" "$(cat "$1")" "$3"
 }
 
+# kinesis-local pages lists and changes the number of shards. It takes 501
+# records where 500 are allowed, and each write costs time in proportion to what
+# the shard holds, so it serves for a few tests. It throttles nothing either, and
+# answers SubscribeToShard in a way that AWS's own client does not understand.
+kinesis_local_install() {
+  local dir=$tools/kinesis_local
+  [ -f "$dir/node_modules/kinesis-local/main.js" ] && return
+  echo "== installing kinesis-local" >&2
+  mkdir -p "$dir"
+  npm install --prefix "$dir" --no-save --no-audit --no-fund --loglevel=error kinesis-local@0.6.2 >&2
+}
+
+# kinesis_local_start PIDFILE PORTFILE LOG
+kinesis_local_start() {
+  local port tls server=$tools/kinesis_local/node_modules/kinesis-local
+  port=$(free_port); tls=$(free_port)
+  env KINESIS_MOCK_PLAIN_PORT="$port" KINESIS_MOCK_TLS_PORT="$tls" KINESIS_MOCK_CERT_PATH="$server/server.json" AWS_REGION=us-east-1 LOG_LEVEL=ERROR \
+    CREATE_STREAM_DURATION=20ms DELETE_STREAM_DURATION=20ms SPLIT_SHARD_DURATION=50ms MERGE_SHARDS_DURATION=50ms UPDATE_SHARD_COUNT_DURATION=50ms SHARD_LIMIT=1000 \
+    node "$server/main.js" >"$3" 2>&1 </dev/null &
+  echo $! >"$1"
+  echo "$port" >"$2"
+  wait_for "$port" "$(cat "$1")" "$3"
+}
+
 start() {
   local name=$1 pid=$tools/$1.pid port=$tools/$1.port
   "${name}_install"
@@ -94,19 +121,31 @@ start() {
   echo "http://127.0.0.1:$(cat "$port")"
 }
 
+# end PIDFILE: at once, because kinesis-local does not heed SIGTERM while a
+# client is connected, and nothing is to be kept.
+end() {
+  if alive "$1"; then
+    kill -9 "$(cat "$1")"
+    wait "$(cat "$1")" 2>/dev/null || true # silences the shell about it, where it is its own
+  fi
+}
+
 stop() {
-  local pid=$tools/$1.pid
-  if alive "$pid"; then kill "$(cat "$pid")"; fi
-  rm -f "$pid" "$tools/$1.port"
+  end "$tools/$1.pid"
+  rm -f "$tools/$1.pid" "$tools/$1.port"
 }
 
 run() {
-  local name=$1 dir status=0; shift
-  "${name}_install"
+  local names=() addresses=() name dir status=0
+  IFS=, read -ra names <<<"$1"; shift
+  for name in "${names[@]}"; do known "$name"; "${name}_install"; done
   dir=$(mktemp -d "$tools/run.XXXXXX")
-  trap 'kill "$(cat "'"$dir"'/pid")" 2>/dev/null || true; rm -rf "'"$dir"'"' EXIT
-  "${name}_start" "$dir/pid" "$dir/port" "$dir/log"
-  env "QRIE_TEST_${name^^}=http://127.0.0.1:$(cat "$dir/port")" "$@" || status=$?
+  trap 'for pid in "'"$dir"'"/*.pid; do end "$pid"; done 2>/dev/null; rm -rf "'"$dir"'"' EXIT
+  for name in "${names[@]}"; do
+    "${name}_start" "$dir/$name.pid" "$dir/$name.port" "$dir/$name.log"
+    addresses+=("QRIE_TEST_${name^^}=http://127.0.0.1:$(cat "$dir/$name.port")")
+  done
+  env "${addresses[@]}" "$@" || status=$?
   exit "$status"
 }
 
@@ -114,7 +153,7 @@ known() { declare -F "${1:-}_start" >/dev/null || die "unknown server '${1:-}'; 
 
 case ${1:-} in
   stop) known "${2:-}"; stop "$2" ;;
-  run)  shift; known "${1:-}"; run "$@" ;;
-  '')   sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  run)  shift; run "$@" ;;
+  '')   sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
   *)    known "$1"; start "$1" ;;
 esac

@@ -18,17 +18,37 @@ import (
 	"github.com/qrie-sec/qrie/stream/streamtest"
 )
 
-// The servers, in processes of their own.
+// The servers, in processes of their own. kinesalite is the first, kinesis-local
+// the second: it knows what the first does not, and is slow.
 var (
 	kinesisAddress  = os.Getenv("QRIE_TEST_KINESIS")
+	secondAddress   = os.Getenv("QRIE_TEST_KINESIS_LOCAL")
 	dynamodbAddress = os.Getenv("QRIE_TEST_DYNAMODB")
 )
+
+// onSecond begins the names of streams on the second server.
+const onSecond = "second-"
+
+func endpointOf(stream string) string {
+	if strings.HasPrefix(stream, onSecond) {
+		return secondAddress
+	}
+	return kinesisAddress
+}
 
 // needServers skips where the servers do not run.
 func needServers(t testing.TB) {
 	t.Helper()
 	if kinesisAddress == "" || dynamodbAddress == "" {
 		t.Skip("NOT TESTED: no Kinesis and DynamoDB servers in QRIE_TEST_KINESIS and QRIE_TEST_DYNAMODB; run `make test-kinesis`")
+	}
+}
+
+// needSecond skips where the second server does not run.
+func needSecond(t testing.TB) {
+	t.Helper()
+	if secondAddress == "" || dynamodbAddress == "" {
+		t.Skip("NOT TESTED: no second Kinesis server in QRIE_TEST_KINESIS_LOCAL; run `make test-kinesis`")
 	}
 }
 
@@ -50,7 +70,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if name := os.Getenv(soakWorker); name != "" {
+	if name := os.Getenv(crewStream); name != "" {
 		if err := work(name); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -65,26 +85,40 @@ func TestContract(t *testing.T) {
 	streamtest.Run(t, harness)
 }
 
+func TestContractOnSecondServer(t *testing.T) {
+	needSecond(t)
+	second := harness
+	second.New = func(t *testing.T) string { return makeStream(t, onSecond+randomName(), 2) }
+	streamtest.Run(t, second)
+}
+
 func testConfig() aws.Config {
 	return aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 }
 
 func testOptions(name string) Options {
 	return Options{
-		AWS: testConfig(), Stream: name, Endpoint: kinesisAddress, DynamoDBEndpoint: dynamodbAddress, LeaseTable: "qrie_leases_test",
+		AWS: testConfig(), Stream: name, Endpoint: endpointOf(name), DynamoDBEndpoint: dynamodbAddress, LeaseTable: "qrie_leases_test",
 		LeaseTime: testLease, DrainTimeout: testDrain, MaxUnfinished: testUnfinished,
 	}
 }
 
-func testClient() *kinesis.Client {
-	return kinesis.NewFromConfig(testConfig(), func(o *kinesis.Options) { o.BaseEndpoint = aws.String(kinesisAddress) })
+func testClient(stream string) *kinesis.Client {
+	return kinesis.NewFromConfig(testConfig(), func(o *kinesis.Options) { o.BaseEndpoint = aws.String(endpointOf(stream)) })
 }
 
-// newTestStream makes a data stream that is deleted with t.
+func randomName() string { return strings.ToLower(rand.Text()[:10]) }
+
+// newTestStream makes a data stream of any name.
 func newTestStream(t testing.TB, shards int32) string {
 	t.Helper()
-	name := "qrie-" + strings.ToLower(rand.Text()[:10])
-	client := testClient()
+	return makeStream(t, "qrie-"+randomName(), shards)
+}
+
+// makeStream makes a data stream that is deleted with t.
+func makeStream(t testing.TB, name string, shards int32) string {
+	t.Helper()
+	client := testClient(name)
 	if _, err := client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(name), ShardCount: aws.Int32(shards)}); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +149,7 @@ func awaitActive(t testing.TB, client *kinesis.Client, name string) {
 // openShards are the shards that take records.
 func openShards(t testing.TB, name string) (open []types.Shard) {
 	t.Helper()
-	shards, err := listShards(t.Context(), testClient(), name)
+	shards, err := listShards(t.Context(), testClient(name), name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,16 +117,21 @@ func (x *examination) skew(md middleware.Metadata) {
 		x.add("clock", levelWarn, "the answer does not tell the time", "")
 		return
 	}
-	off := at.Sub(server).Abs().Truncate(time.Second) // the header has whole seconds
-	found, remedy := fmt.Sprintf("off by %s from that of AWS", off), "let a time service set the clock, such as chrony with 169.254.169.123"
-	switch {
-	case off >= worstSkew:
-		x.add("clock", levelFail, found+": AWS refuses signatures that are 5 minutes off", remedy)
-	case off >= goodSkew:
-		x.add("clock", levelWarn, found, remedy)
-	default:
-		x.add("clock", levelOK, found, "")
+	x.checks = append(x.checks, clock(at.Sub(server).Abs()))
+}
+
+// clock judges how far the machine's clock is off.
+func clock(off time.Duration) Check {
+	off = off.Truncate(time.Second) // the header has whole seconds
+	c := Check{Name: "clock", Level: levelOK, Found: fmt.Sprintf("off by %s from that of AWS", off)}
+	if off >= goodSkew {
+		c.Level, c.Remedy = levelWarn, "let a time service set the clock, such as chrony with 169.254.169.123"
 	}
+	if off >= worstSkew {
+		c.Level = levelFail
+		c.Found += ": AWS refuses signatures that are 5 minutes off"
+	}
+	return c
 }
 
 // reading tries what a worker does with a shard.

@@ -38,7 +38,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultLeaseTable         = "qrie_leases"
-	DefaultLeaseTime          = 15 * time.Second
+	DefaultLeaseTime          = 10 * time.Second
 	DefaultPublishPatience    = time.Minute
 	DefaultMaxUnfinished      = 5000
 	DefaultMaxUnfinishedBytes = 64 << 20

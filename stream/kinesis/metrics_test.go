@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/qrie-sec/qrie/stream"
 )
@@ -124,6 +126,31 @@ func TestMetrics(t *testing.T) {
 }
 
 // What people see of the shards.
+// There are never more series by shard than may be, whatever shards come and go.
+func TestShardLabelsAreBounded(t *testing.T) {
+	m := newMetrics("labels", time.Now, func() time.Duration { return 0 })
+	one := []stream.Record{{Data: []byte("x")}}
+	for i := range 3 * maxShardLabels {
+		m.received(fmt.Sprint("shard-", i), one)
+	}
+	if n := testutil.CollectAndCount(m.records); n != maxShardLabels+1 {
+		t.Errorf("%d series, want %d and one for the others", n, maxShardLabels)
+	}
+	if n := testutil.ToFloat64(m.records.WithLabelValues(otherShards)); n != 2*maxShardLabels {
+		t.Errorf("%v records of other shards, want %d", n, 2*maxShardLabels)
+	}
+	for i := range maxShardLabels {
+		m.finished(fmt.Sprint("shard-", i))
+	}
+	if n := testutil.CollectAndCount(m.records); n != 1 {
+		t.Errorf("%d series are left of shards that were read to their end", n-1)
+	}
+	m.received("shard-new", one)
+	if n := testutil.ToFloat64(m.records.WithLabelValues("shard-new")); n != 1 {
+		t.Errorf("a new shard has %v records of its own, want 1", n)
+	}
+}
+
 func TestShards(t *testing.T) {
 	f, table := newFake(2), newMemTable()
 	for i := range 8 {

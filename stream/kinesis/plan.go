@@ -39,15 +39,21 @@ func (c *consumer) plan(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var free []offer
+	still := map[string]time.Duration{}
 	for _, o := range ready {
-		still := c.rows.Still(o.seen.shard, o.seen, now)
+		still[o.seen.shard] = c.rows.Still(o.seen.shard, o.seen, now)
+		if still[o.seen.shard] >= c.s.opts.LeaseTime && o.seen.owner != c.owner {
+			delete(live, o.seen.owner) // whatever his heartbeat was when it was seen last
+		}
+	}
+	for _, o := range ready {
 		owner, e := o.seen.owner, c.held[o.seen.shard]
 		if e != nil && !e.released && !e.taken.Load() {
 			owner = c.owner // even if the row was read before it was won
 		}
 		// What is held here is not free even if the row says so: the session
 		// has still to come to its end, or was given up for somebody else.
-		if e == nil && (owner == "" || owner == c.owner || still >= c.s.opts.LeaseTime) {
+		if e == nil && (owner == "" || owner == c.owner || still[o.seen.shard] >= c.s.opts.LeaseTime) {
 			free = append(free, o)
 		} else if n, ok := live[owner]; ok {
 			live[owner] = n + 1

@@ -11,7 +11,7 @@ import (
 
 func merge(t testing.TB, name string, a, b types.Shard) {
 	t.Helper()
-	client := testClient()
+	client := testClient(name)
 	_, err := client.MergeShards(t.Context(), &kinesis.MergeShardsInput{StreamName: aws.String(name), ShardToMerge: a.ShardId, AdjacentShardToMerge: b.ShardId})
 	if err != nil {
 		t.Fatalf("merge %s and %s: %v", *a.ShardId, *b.ShardId, err)
@@ -27,7 +27,7 @@ func split(t testing.TB, name string, s types.Shard) {
 		t.Fatalf("hash keys of %s are no numbers", *s.ShardId)
 	}
 	middle := from.Add(from, to)
-	client := testClient()
+	client := testClient(name)
 	_, err := client.SplitShard(t.Context(), &kinesis.SplitShardInput{
 		StreamName: aws.String(name), ShardToSplit: s.ShardId, NewStartingHashKey: aws.String(middle.Rsh(middle, 1).String()),
 	})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,21 +104,70 @@ func TestReshardingWhileWriting(t *testing.T) {
 	needServers(t)
 	t.Parallel()
 	name := newTestStream(t, 2)
-	s := openTest(t, testOptions(name))
+	reshardingWhileWriting(t, name, func() {
+		for range 2 {
+			time.Sleep(500 * time.Millisecond)
+			for _, shard := range openShards(t, name) {
+				split(t, name, shard)
+			}
+			time.Sleep(500 * time.Millisecond)
+			open := openShards(t, name)
+			for i := 0; i+1 < len(open); i += 2 {
+				merge(t, name, open[i], open[i+1])
+			}
+		}
+	})
+}
+
+// The number of shards is changed as an operator or an on-demand stream does it,
+// and shards are listed in pages.
+func TestUpdateShardCountWhileWriting(t *testing.T) {
+	needSecond(t)
+	t.Parallel()
+	name := makeStream(t, onSecond+randomName(), 2)
+	reshardingWhileWriting(t, name, func() {
+		for _, shards := range []int32{4, 3, 6} {
+			time.Sleep(time.Second)
+			_, err := testClient(name).UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{
+				StreamName: aws.String(name), TargetShardCount: aws.Int32(shards), ScalingType: types.ScalingTypeUniformScaling})
+			if err != nil {
+				t.Fatalf("change the number of shards to %d: %v", shards, err)
+			}
+			awaitActive(t, testClient(name), name)
+		}
+		if n := len(openShards(t, name)); n != 6 {
+			t.Errorf("%d open shards, want 6", n)
+		}
+	})
+}
+
+// paged makes every list of shards come in pages of two.
+func paged(pages *atomic.Int32) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("pages of two",
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+				if list, ok := in.Parameters.(*kinesis.ListShardsInput); ok {
+					list.MaxResults = aws.Int32(2)
+				}
+				out, md, err := next.HandleInitialize(ctx, in)
+				if list, ok := out.Result.(*kinesis.ListShardsOutput); ok && list.NextToken != nil {
+					pages.Add(1)
+				}
+				return out, md, err
+			}), middleware.Before)
+	}
+}
+
+func reshardingWhileWriting(t *testing.T, name string, reshard func()) {
+	t.Helper()
+	opts := testOptions(name)
+	var pages atomic.Int32
+	opts.AWS.APIOptions = append(opts.AWS.APIOptions, paged(&pages))
+	s := openTest(t, opts)
 	d := &diary{}
 	stop := consume(t, s, "w", d)
 	stopWriting := writer(t, s, 24, 5*time.Millisecond)
-	for range 2 {
-		time.Sleep(500 * time.Millisecond)
-		for _, shard := range openShards(t, name) {
-			split(t, name, shard)
-		}
-		time.Sleep(500 * time.Millisecond)
-		open := openShards(t, name)
-		for i := 0; i+1 < len(open); i += 2 {
-			merge(t, name, open[i], open[i+1])
-		}
-	}
+	reshard()
 	published := stopWriting()
 	eventually(t, time.Minute, "every record", func() bool { return d.missing(published) == 0 })
 	d.checkOrder(t)
@@ -135,6 +185,9 @@ func TestReshardingWhileWriting(t *testing.T) {
 		}
 	}
 	t.Logf("%d records over %d shards", len(published), len(shards))
+	if strings.HasPrefix(name, onSecond) && pages.Load() == 0 {
+		t.Error("no list of shards had a second page")
+	}
 	if len(d.records) != len(published) {
 		t.Errorf("%d deliveries of %d records, though no lease was lost", len(d.records), len(published))
 	}
