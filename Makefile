@@ -52,14 +52,14 @@ tools:
 test: tools check test-web test-go test-e2e ## everything
 
 .PHONY: test-go
-test-go: ## Go tests, one room at a time: some of them kill and restart real processes
-	@echo "== Go tests"
-	$(GO) test -p 1 ./...
+test-go: ## Go tests on real servers, one room at a time; what takes minutes is shortened
+	@echo "== Go tests, on kinesalite, kinesis-local and DynamoDB Local"
+	scripts/emulators.sh run kinesis,kinesis_local,dynamodb $(GO) test -short -p 1 -parallel 6 -timeout 20m ./...
 
 .PHONY: test-kinesis
 test-kinesis: ## the stream on a Kinesis server and DynamoDB Local, each in a process of its own
 	@echo "== stream/kinesis on kinesalite, kinesis-local and DynamoDB Local"
-	scripts/emulators.sh run kinesis,kinesis_local,dynamodb $(GO) test -count=1 -timeout 20m ./stream/kinesis
+	scripts/emulators.sh run kinesis,kinesis_local,dynamodb $(GO) test -count=1 -timeout 20m -parallel 6 ./stream/kinesis
 
 .PHONY: test-dynamo
 test-dynamo: ## the store's contract and fault tests on DynamoDB Local

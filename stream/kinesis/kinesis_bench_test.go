@@ -137,3 +137,47 @@ func TestStalledHandlerBoundsMemory(t *testing.T) {
 		t.Error("a drain with records unfinished returned nil")
 	}
 }
+
+// BenchmarkServer reads what the local Kinesis server takes, as fast as four
+// publishers can write to it: an operation is 1,000 records of 2.5 KB. behind-ms
+// is how long after the last record was taken all are handled: a worker that
+// does not keep up is behind by more, the longer it runs.
+func BenchmarkServer(b *testing.B) {
+	needServers(b)
+	opts := testOptions(newTestStream(b, 4))
+	opts.LeaseTime, opts.MaxUnfinished, opts.KeyRun = 0, 0, 500
+	s := openTest(b, opts)
+	h := &counter{}
+	consume(b, s, "w", h)
+	eventually(b, 30*time.Second, "every shard", func() bool { return s.metrics.open() == 4 })
+	const perOp = 1000
+	data := bytes.Repeat([]byte("x"), 2500)
+	b.SetBytes(perOp * int64(len(data)))
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	began := time.Now()
+	var wg sync.WaitGroup
+	for p := range 4 {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				records := make([]stream.Record, perOp)
+				for i := range records {
+					records[i] = stream.Record{Key: fmt.Sprint(p, "/", i%16), Data: data}
+				}
+				if err := s.Publish(b.Context(), records); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	taken := time.Now()
+	eventually(b, 2*time.Minute, "every record", func() bool { return h.n.Load() == int64(b.N)*perOp })
+	b.StopTimer()
+	slices.Sort(h.ms)
+	b.ReportMetric(float64(b.N*perOp)/taken.Sub(began).Seconds(), "records/s")
+	b.ReportMetric(float64(time.Since(taken).Milliseconds()), "behind-ms")
+	b.ReportMetric(h.ms[len(h.ms)/2], "p50-ms")
+	b.ReportMetric(h.ms[len(h.ms)*99/100], "p99-ms")
+}

@@ -664,12 +664,16 @@ const routes = [
       stream: {
         shards: [0, 1, 2, 3].map((i) => ({
           id: `shard-000${i}`,
-          owner: i < 3 ? "worker-1" : "worker-2",
+          state: i === 2 ? "closed" : "open",
+          owner: ["worker-1", "worker-2", "worker-2", ""][i],
           epoch: 4 + i,
           checkpoint: `49635${i}1187`,
           lag_seconds: [0.4, 1.2, 2.1, 0.2][i],
           behind: [0, 3, 11, 0][i],
         })),
+        troubles: [
+          { kind: "unowned", shard: "shard-0003", text: "nobody has owned shard-0003 for 45s" },
+        ],
       },
       dirty: { count: 14, oldest: ago(2) },
       dead_letters: 3,

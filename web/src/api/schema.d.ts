@@ -538,6 +538,7 @@ export interface components {
             transitions: components["schemas"]["Transition"][];
         };
         Check: {
+            detail?: string;
             name: string;
             ok: boolean;
         };
@@ -813,8 +814,11 @@ export interface components {
         };
         Health: {
             checks: components["schemas"]["Check"][];
-            /** @enum {string} */
-            status: "ok" | "failing";
+            /**
+             * @description degraded: requests are answered, and the pipeline needs somebody to look
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "failing";
         };
         InventoryScan: {
             /**
@@ -1357,9 +1361,16 @@ export interface components {
             lag_seconds: number;
             /** @description Worker that holds the lease; empty if nobody does */
             owner: string;
+            /**
+             * @description Takes records; takes none any more; waits for its parents; read to its end
+             * @enum {string}
+             */
+            state: "open" | "closed" | "waiting" | "finished";
         };
         StreamState: {
             shards: components["schemas"]["Shard"][];
+            /** @description What is wrong with shards, for longer than a hand-over takes */
+            troubles: components["schemas"]["Trouble"][];
         };
         System: {
             /**
@@ -1442,6 +1453,15 @@ export interface components {
         TransitionList: {
             next_token?: string;
             transitions: components["schemas"]["Transition"][];
+        };
+        Trouble: {
+            /**
+             * @description Nobody reads it; its oldest record does not finish; it may lose records unread
+             * @enum {string}
+             */
+            kind: "unowned" | "stalled" | "retention";
+            shard: string;
+            text: string;
         };
         TypeCount: {
             /** Format: int64 */

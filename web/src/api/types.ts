@@ -66,6 +66,7 @@ export type Changes = Schemas["ChangeList"];
 export type Job = Schemas["Job"];
 export type JobList = Schemas["JobList"];
 export type System = Schemas["System"];
+export type Shard = Schemas["Shard"];
 
 export type DemoChange = Schemas["DemoChange"];
 export type DemoApplied = Schemas["DemoApplied"];

@@ -61,7 +61,7 @@ const defaults: Record<string, Handler> = {
   "GET /services": () => [],
   "GET /policies": () => [],
   "GET /system": () => ({
-    stream: { shards: [] },
+    stream: { shards: [], troubles: [] },
     dirty: { count: 0 },
     dead_letters: 0,
     lag_seconds: 2,

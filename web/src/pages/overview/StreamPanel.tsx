@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import * as queries from "~/api/queries";
-import type { Dashboard } from "~/api/types";
+import type { Dashboard, System } from "~/api/types";
 import { count, lagWords, plural } from "~/lib/format";
 import { Panel } from "~/ui/Panel";
 import { Loaded } from "~/ui/Query";
@@ -30,10 +30,7 @@ export function StreamPanel({ dashboard }: { dashboard: Dashboard | undefined })
                 ? "unknown"
                 : `${s.events_per_second.toFixed(1)} a second`}
             </Line>
-            <Line name="Shards">
-              {count(s.stream.shards.filter((shard) => shard.owner !== "").length)} of{" "}
-              {count(s.stream.shards.length)} owned
-            </Line>
+            <Line name="Shards">{owned(s)}</Line>
             <Line name="Resources to be read again">{count(s.dirty.count)}</Line>
             <Line name="Dead letters">{plural(s.dead_letters, "record")}</Line>
             <Line name="Last inventory scan">{lastScan(scans?.last_inventory_scan)}</Line>
@@ -47,6 +44,19 @@ export function StreamPanel({ dashboard }: { dashboard: Dashboard | undefined })
         )}
       </Loaded>
     </Panel>
+  );
+}
+
+/** Of the shards that are to be read now. */
+function owned({ stream }: System): ReactNode {
+  const shards = stream.shards.filter((s) => s.state === "open" || s.state === "closed");
+  const words = `${count(shards.filter((s) => s.owner !== "").length)} of ${count(shards.length)} owned`;
+  return stream.troubles.length === 0 ? (
+    words
+  ) : (
+    <span className="text-critical">
+      {words}, {plural(stream.troubles.length, "trouble")}
+    </span>
   );
 }
 

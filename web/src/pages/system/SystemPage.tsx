@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import * as queries from "~/api/queries";
-import type { Job, System } from "~/api/types";
+import type { Job, Shard, System } from "~/api/types";
 import { count, isTime, lagWords, plural, shortSpan } from "~/lib/format";
 import { PageHeader } from "~/shell/PageHeader";
 import { Panel } from "~/ui/Panel";
@@ -39,10 +39,7 @@ function Figures({ system: s }: { system: System }) {
   const figures: [string, string, string?][] = [
     ["Behind AWS", lagWords(s.lag_seconds)],
     ["Events a second", s.events_per_second?.toFixed(1) ?? "unknown"],
-    [
-      "Records waiting",
-      count(s.stream.shards.reduce((sum, shard) => sum + Math.max(0, shard.behind), 0)),
-    ],
+    ["Records waiting", waiting(s)],
     ["Resources to be read again", count(s.dirty.count)],
     ["Dead letters", count(s.dead_letters)],
   ];
@@ -72,14 +69,41 @@ function Figures({ system: s }: { system: System }) {
   );
 }
 
+/** Kinesis cannot tell how many records wait. */
+function waiting(s: System): string {
+  const shards = s.stream.shards.filter((shard) => shard.state !== "finished");
+  const known = shards.filter((shard) => shard.behind >= 0);
+  if (known.length === 0 && shards.length > 0) return "unknown";
+  return count(known.reduce((sum, shard) => sum + shard.behind, 0));
+}
+
 function Shards({ system: s }: { system: System }) {
+  const { troubles } = s.stream;
+  const shards = s.stream.shards.filter((shard) => shard.state !== "finished");
+  const finished = s.stream.shards.length - shards.length;
   return (
-    <Panel title="Shards" note={plural(s.stream.shards.length, "shard")}>
+    <Panel
+      title="Shards"
+      note={
+        plural(shards.length, "shard") +
+        (finished > 0 ? `, ${count(finished)} read to their end` : "")
+      }
+    >
+      {troubles.length > 0 ? (
+        <ul aria-label="Trouble" className="border-border border-t px-4 py-2">
+          {troubles.map((trouble) => (
+            <li key={trouble.kind + trouble.shard} className="text-critical">
+              {trouble.text}
+            </li>
+          ))}
+        </ul>
+      ) : null}
       <div className="overflow-x-auto pb-3">
-        <table className="w-full min-w-[560px]">
+        <table className="w-full min-w-[640px]">
           <thead>
             <tr className="text-left text-ink-2 text-small [&>th]:font-normal">
               <th className="pl-4">Shard</th>
+              <th>State</th>
               <th>Owner</th>
               <th className="text-right">Epoch</th>
               <th className="text-right">Behind</th>
@@ -88,14 +112,22 @@ function Shards({ system: s }: { system: System }) {
             </tr>
           </thead>
           <tbody>
-            {s.stream.shards.map((shard) => (
+            {shards.map((shard) => (
               <tr key={shard.id} className="border-border border-t">
                 <td className="py-1 pl-4">{shard.id}</td>
-                <td>{shard.owner || <strong>nobody</strong>}</td>
+                <td>{stateWords[shard.state]}</td>
+                <td>
+                  {shard.owner || (shard.state === "waiting" ? "–" : <strong>nobody</strong>)}
+                </td>
                 <td className="text-right">{count(shard.epoch)}</td>
                 <td className="text-right">{shortSpan(shard.lag_seconds * 1000)}</td>
                 <td className="text-right">{shard.behind < 0 ? "unknown" : count(shard.behind)}</td>
-                <td className="pr-4 text-right text-ink-2">{shard.checkpoint}</td>
+                <td
+                  className="max-w-40 truncate pr-4 text-right text-ink-2"
+                  title={shard.checkpoint}
+                >
+                  {shard.checkpoint}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -104,6 +136,13 @@ function Shards({ system: s }: { system: System }) {
     </Panel>
   );
 }
+
+const stateWords: Record<Shard["state"], string> = {
+  open: "open",
+  closed: "closed, being read to its end",
+  waiting: "waits for its parents",
+  finished: "read to its end",
+};
 
 function Jobs({ jobs }: { jobs: Job[] }) {
   if (jobs.length === 0) return <p className="px-4 pb-4 text-ink-2">No job has run yet.</p>;
