@@ -61,7 +61,7 @@ type Pipeline struct {
 	Shards          []Shard
 	Troubles        []Trouble
 	EventsPerSecond *float64 // nil: this process runs no worker
-	LagSeconds      float64 // of the shard that lags most
+	LagSeconds      float64  // of the shard that lags most
 }
 
 // Trouble is what is wrong with a shard and has been for some time.

@@ -5,7 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "# $(go version), $(nproc) cores, $(date -u +%F)"
 run() { go test -run '^$' -benchmem "$@"; }
-run -bench . ./resources ./ingest ./policies ./stream/... ./sqlite ./sim
+run -bench . ./resources ./ingest ./policies ./stream/local ./sqlite ./sim
+run -bench 'Consume|Publish' -benchtime 10x ./stream/kinesis
+scripts/emulators.sh run kinesis,dynamodb go test -run '^$' -bench Server -benchtime 60x ./stream/kinesis
+go test -count=1 -v -run TestStalledHandlerBoundsMemory ./stream/kinesis | grep -v ^=
 run -bench 'Apply|Signer' ./store/...
 QRIE_BENCH_LARGE=1 run -bench Page -benchtime 500x -timeout 60m ./store/local
 run -tags noaws -bench Pipeline -benchtime 200000x -timeout 30m ./cmd/qrie

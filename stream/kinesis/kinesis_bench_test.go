@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/qrie-sec/qrie/stream"
@@ -138,46 +139,66 @@ func TestStalledHandlerBoundsMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkServer reads what the local Kinesis server takes, as fast as four
-// publishers can write to it: an operation is 1,000 records of 2.5 KB. behind-ms
-// is how long after the last record was taken all are handled: a worker that
-// does not keep up is behind by more, the longer it runs.
+// BenchmarkServer writes to the local Kinesis server as fast as it takes, an
+// operation being 1,000 records of 2.5 KB, while they are read: first with bare
+// calls at the pace that Kinesis allows, a goroutine for each shard that does
+// nothing else, then by a worker whose handler is empty. The server bounds both.
+// The ratio of the times until all is read tells what the worker costs.
 func BenchmarkServer(b *testing.B) {
 	needServers(b)
-	opts := testOptions(newTestStream(b, 4))
-	opts.LeaseTime, opts.MaxUnfinished, opts.KeyRun = 0, 0, 500
-	s := openTest(b, opts)
-	h := &counter{}
-	consume(b, s, "w", h)
-	eventually(b, 30*time.Second, "every shard", func() bool { return s.metrics.open() == 4 })
-	const perOp = 1000
-	data := bytes.Repeat([]byte("x"), 2500)
-	b.SetBytes(perOp * int64(len(data)))
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	b.ResetTimer()
-	began := time.Now()
-	var wg sync.WaitGroup
-	for p := range 4 {
-		wg.Go(func() {
-			for left.Add(-1) >= 0 {
-				records := make([]stream.Record, perOp)
-				for i := range records {
-					records[i] = stream.Record{Key: fmt.Sprint(p, "/", i%16), Data: data}
+	const shards, perOp = 8, 1000
+	records := make([]stream.Record, perOp)
+	for i := range records {
+		records[i] = stream.Record{Key: fmt.Sprint(i % 256), Data: bytes.Repeat([]byte("x"), 2500)}
+	}
+	total := int64(b.N * perOp)
+	// until is the time until all that is written is read.
+	until := func(read func(s *Stream) (count func() int64)) time.Duration {
+		opts := testOptions(newTestStream(b, shards))
+		opts.LeaseTime, opts.MaxUnfinished, opts.KeyRun = 0, 0, 500
+		s := openTest(b, opts)
+		count := read(s)
+		began := time.Now()
+		for range b.N {
+			if err := s.Publish(b.Context(), records); err != nil {
+				b.Fatal(err)
+			}
+		}
+		eventually(b, 5*time.Minute, "every record", func() bool { return count() >= total })
+		return time.Since(began)
+	}
+	bare := until(func(s *Stream) func() int64 {
+		var n atomic.Int64
+		for _, shard := range openShards(b, s.opts.Stream) {
+			go func() {
+				pace := time.NewTicker(readInterval)
+				defer pace.Stop()
+				it, _, err := s.point(b.Context(), behindMark(*shard.ShardId, ""))
+				for err == nil && n.Load() < total {
+					<-pace.C
+					var out *kinesis.GetRecordsOutput
+					if out, err = s.api.GetRecords(b.Context(), &kinesis.GetRecordsInput{ShardIterator: &it, Limit: aws.Int32(maxRecords)}); err == nil {
+						it = *out.NextShardIterator
+						n.Add(int64(len(out.Records)))
+					}
 				}
-				if err := s.Publish(b.Context(), records); err != nil {
+				if err != nil {
 					b.Error(err)
 				}
-			}
-		})
-	}
-	wg.Wait()
-	taken := time.Now()
-	eventually(b, 2*time.Minute, "every record", func() bool { return h.n.Load() == int64(b.N)*perOp })
+			}()
+		}
+		return n.Load
+	})
+	b.SetBytes(perOp * 2500)
+	b.ResetTimer()
+	worker := until(func(s *Stream) func() int64 {
+		h := &counter{}
+		consume(b, s, "w", h)
+		eventually(b, 30*time.Second, "every shard", func() bool { return s.metrics.open() == shards })
+		return h.n.Load
+	})
 	b.StopTimer()
-	slices.Sort(h.ms)
-	b.ReportMetric(float64(b.N*perOp)/taken.Sub(began).Seconds(), "records/s")
-	b.ReportMetric(float64(time.Since(taken).Milliseconds()), "behind-ms")
-	b.ReportMetric(h.ms[len(h.ms)/2], "p50-ms")
-	b.ReportMetric(h.ms[len(h.ms)*99/100], "p99-ms")
+	b.ReportMetric(float64(total)/bare.Seconds(), "bare-records/s")
+	b.ReportMetric(float64(total)/worker.Seconds(), "records/s")
+	b.ReportMetric(bare.Seconds()/worker.Seconds(), "ratio")
 }
