@@ -96,6 +96,7 @@ check: web/dist/index.html ## format, vet, staticcheck, import rules, generated 
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	$(GO) test -count=1 -run 'TestRooms|TestProcess' .
+	$(GO) test -count=1 -run 'TestReference|TestOpenAPIIsCommitted' ./policies ./resources ./query
 
 .PHONY: race
 race: ## Go tests with the race detector (all rooms but the AWS clients)

@@ -1381,7 +1381,7 @@ export interface components {
             dirty: components["schemas"]["DirtyState"];
             /**
              * Format: double
-             * @description Absent where the process that answers runs no pipeline
+             * @description Taken by the process that answers; absent where it runs no worker
              */
             events_per_second?: number;
             /**
