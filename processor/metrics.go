@@ -9,6 +9,7 @@ import (
 // metrics are the worker's. Labels are bounded: services that qrie knows (and
 // "other"), outcomes, policy ids of the catalogue.
 type metrics struct {
+	records     *prometheus.CounterVec // kind
 	events      *prometheus.CounterVec // service, outcome
 	marks       *prometheus.CounterVec // service, outcome
 	eventAge    prometheus.Histogram
@@ -50,6 +51,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets})
 	}
 	m := &metrics{
+		records:     counters("qrie_records_total", "Records taken from the stream, by kind.", "kind"),
 		events:      counters("qrie_events_total", "CloudTrail records taken from the stream, by what became of them: marked, dropped_<reason>, dead_letter.", "service", "outcome"),
 		marks:       counters("qrie_marks_total", "Marks by what became of them: refreshed, unchanged, coalesced, already_seen, stale, parked, dead_letter.", "service", "outcome"),
 		eventAge:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "qrie_event_age_seconds", Help: "From eventTime to arrival in the stream: AWS's own delivery.", Buckets: []float64{.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600}}),
@@ -71,7 +73,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		laneQueue:   gauge("qrie_lane_queue_length", "Marks waiting or in progress."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.events, m.marks, m.eventAge, m.toFinding, m.refresh, m.evaluations, m.evaluation, m.transitions,
+		reg.MustRegister(m.records, m.events, m.marks, m.eventAge, m.toFinding, m.refresh, m.evaluations, m.evaluation, m.transitions,
 			m.conflicts, m.describes, m.drift, m.scanPages, m.scanSwept, m.scanSuccess, m.panics, m.deadLetters, m.laneRunning, m.laneQueue)
 	}
 	return m

@@ -25,6 +25,9 @@ const (
 	kindProbe kind = "probe" // nothing to do: whoever sent it sees that somebody reads
 )
 
+// kinds are all there are.
+var kinds = []kind{kindMark, kindScan, kindJudge, kindPlan, kindProbe}
+
 // recordVersion is the version of the envelope. A record of another version
 // becomes a dead letter and can be replayed by a worker that knows it.
 const recordVersion = 1

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,8 +61,10 @@ func (w *Worker) Handle(s *stream.Session, records []stream.Record) {
 		k, own, err := open(r.Data)
 		switch {
 		case !own:
+			w.metrics.records.WithLabelValues("event").Inc()
 			events = append(events, r)
 		case err != nil:
+			w.metrics.records.WithLabelValues("unknown").Inc()
 			ses.bury(r, err)
 		default:
 			ses.own(r, k)
@@ -74,6 +77,11 @@ func (w *Worker) Handle(s *stream.Session, records []stream.Record) {
 
 // own takes one of qrie's own records.
 func (s *session) own(r stream.Record, k kind) {
+	if slices.Contains(kinds, k) {
+		s.w.metrics.records.WithLabelValues(string(k)).Inc()
+	} else {
+		s.w.metrics.records.WithLabelValues("unknown").Inc()
+	}
 	switch k {
 	case kindMark:
 		marks, err := items[touched](r.Data)
