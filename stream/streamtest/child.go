@@ -169,6 +169,9 @@ type process struct {
 // child starts a process in a role. It is killed at the end of the case.
 func (s *suite) child(role string) *process {
 	s.t.Helper()
+	if s.Alone {
+		s.t.Skip("NOT TESTED: it takes another process, and none can reach the storage of this adapter")
+	}
 	cmd := exec.Command(os.Args[0], childArg, role, s.address, strconv.FormatUint(s.rand.Uint64(), 10))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -41,6 +41,10 @@ type Harness struct {
 	// shards are fixed.
 	Reshard func(t *testing.T, address string)
 
+	// Alone says that nothing in another process can reach the storage. The
+	// cases that need one skip and say so, and Main need not be called.
+	Alone bool
+
 	// Seed of everything random, to repeat a run; zero chooses one for each
 	// case and prints it.
 	Seed uint64

@@ -1,0 +1,163 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+)
+
+// resource is a resource with its document, and its history, oldest first.
+type resource struct {
+	store.Resource
+	versions []store.Version
+}
+
+// finding is a finding with its evidence, and the id of its resource.
+type finding struct {
+	qrie.Finding
+	resource string
+}
+
+// transition is an entry of the history.
+type transition struct {
+	qrie.Transition
+	resource string
+	waiting  bool // in the outbox
+}
+
+// Apply implements store.Resources.
+func (s *Store) Apply(ctx context.Context, e store.Evaluation) error {
+	if err := e.Valid(); err != nil {
+		return err
+	}
+	e = cloneEvaluation(e)
+	key := e.Next.Ref.Key()
+	tally, err := ask(ctx, s, "Apply "+key, func() (tally store.Tally, err error) {
+		if err = s.apply(e, &tally); err == nil && !s.opts.Flaws.CountersApart {
+			s.count(&tally)
+		}
+		return tally, err
+	})
+	if err != nil || !s.opts.Flaws.CountersApart {
+		return err
+	}
+	return s.do(ctx, "Count "+key, func() error {
+		s.count(&tally)
+		return nil
+	})
+}
+
+// apply changes nothing before every condition holds.
+func (s *state) apply(e store.Evaluation, tally *store.Tally) error {
+	id := e.Next.Ref.ResourceID()
+	old := s.stored(id)
+	asked := e
+	if s.opts.Flaws.AnyObservation && !old.ObservedAt.Before(asked.Next.ObservedAt) {
+		asked.Next.ObservedAt = old.ObservedAt.Add(1)
+	}
+	if repeat, err := store.Admit(old.Resource, asked); repeat || err != nil {
+		return err
+	}
+	if policy := e.Unexplained(old.Resource); policy != "" {
+		return fmt.Errorf("evaluation of %s: the finding of policy %s opens or closes without a transition", e.Next.Ref, policy)
+	}
+	for _, t := range e.Transitions {
+		var launch *qrie.Launch
+		if l, err := s.launches.get(t.Policy); err == nil {
+			launch = &l
+		}
+		if err := store.Judged(t, launch); err != nil && !s.opts.Flaws.AnyGeneration {
+			return err
+		}
+	}
+	next := follow(old, e)
+	tally.Resource(old.Resource, next.Resource)
+	s.write(id, next)
+	for _, t := range e.Transitions {
+		s.transit(id, t, tally)
+	}
+	return nil
+}
+
+// stored is a resource as it is stored; Version is 0 if it is not.
+func (s *state) stored(id string) resource {
+	r := s.resources[id]
+	if s.opts.Flaws.NoTombstones && r.Deleted {
+		return resource{}
+	}
+	return r
+}
+
+func (s *state) write(id string, r resource) {
+	if s.opts.Wrote != nil {
+		s.opts.Wrote(Written{r.Ref, r.Version, r.ObservedAt, r.Deleted})
+	}
+	s.resources[id] = r
+}
+
+// follow is what an evaluation makes of a resource.
+func follow(old resource, e store.Evaluation) resource {
+	next := resource{Resource: e.Next, versions: old.versions}
+	next.Version = e.Base + 1
+	next.ListedAt = latest(old.ListedAt, cmp.Or(next.ListedAt, next.ObservedAt))
+	next.Explained = next.Explained[:min(len(next.Explained), store.MaxExplained)]
+	if e.Reread {
+		next.ObservedAt = old.ObservedAt
+	}
+	if old.Version > 0 {
+		next.FirstSeen = old.FirstSeen
+	} else if next.FirstSeen.IsZero() {
+		next.FirstSeen = next.ObservedAt
+	}
+	if !e.Changed {
+		next.ChangedAt, next.Document = old.ChangedAt, old.Document
+		if !e.Reread && len(e.Transitions) == 0 {
+			// No document came with it, so nothing that a document tells has
+			// changed.
+			next.Ref, next.Deleted, next.Name, next.Tags = old.Ref, old.Deleted, old.Name, old.Tags
+			next.Cause, next.Explained, next.Missing = old.Cause, old.Explained, old.Missing
+		}
+		return next
+	}
+	next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
+	if next.Deleted {
+		next.Document = nil
+	}
+	// A slice of its own: whoever reads the old one may still do so.
+	keep := old.versions[max(0, len(old.versions)+1-store.MaxVersions):]
+	next.versions = append(keep[:len(keep):len(keep)], store.Version{Resource: next.Ref.ResourceID(), Version: next.Version,
+		ObservedAt: next.ObservedAt, Deleted: next.Deleted, Cause: next.Cause, Document: next.Document})
+	return next
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// transit brings a finding to where a transition leads and adds the transition
+// to the history and the outbox, once for each id. Resolving what is not
+// active writes nothing.
+func (s *state) transit(resource string, t qrie.Transition, tally *store.Tally) {
+	f := finding{s.findings[t.Finding].Finding, resource}
+	before := f.Finding
+	if !store.ApplyTransition(&f.Finding, &t) {
+		return
+	}
+	s.findings[f.ID] = f
+	tally.Finding(before, f.Finding)
+	if s.historyIDs[t.ID] && !s.opts.Flaws.AgainAndAgain {
+		return
+	}
+	s.seq++
+	t.Seq = s.seq
+	s.historyIDs[t.ID] = true
+	s.history = append(s.history, transition{t, resource, true})
+	tally.Transition(t)
+}
