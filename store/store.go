@@ -287,16 +287,18 @@ type Drift struct {
 	Had, Is   int64
 }
 
-// Counters are kept in the transaction of what they count. An empty account
-// asks for the totals over all accounts, which are counters of their own;
-// EachAccount asks for one row an account.
+// Counters follow what they count exactly: a change of one is written in the
+// transaction of what it counts, and added once. An empty account asks for the
+// totals over all accounts, which are counters of their own; EachAccount asks
+// for one row an account.
 type Counters interface {
 	CountFindings(ctx context.Context, account string) ([]FindingCount, error)
 	CountVerdicts(ctx context.Context, account string) ([]VerdictCount, error)
 	CountResources(ctx context.Context, account string) ([]ResourceCount, error)
 	CountDays(ctx context.Context, from string) ([]DayCount, error)
-	// Recount computes every counter anew from what is stored and corrects
-	// those that differ. The result names each.
+	// Recount compares counters with what is stored and corrects those that
+	// differ. The result names each. One call may count a bounded part, and
+	// the next goes on after it.
 	Recount(ctx context.Context) ([]Drift, error)
 }
 

@@ -81,7 +81,7 @@ func (c *client) get(ctx context.Context, t tableID, pk, sk string) (item, error
 	if err != nil {
 		return nil, fmt.Errorf("read from %s: %w", c.table(t), err)
 	}
-	c.metrics.consumed("read", out.ConsumedCapacity)
+	c.metrics.consumed("get", "read", out.ConsumedCapacity)
 	return out.Item, nil
 }
 
@@ -93,7 +93,7 @@ func (c *client) put(ctx context.Context, t tableID, row item, condition string,
 	if err != nil {
 		return fmt.Errorf("write to %s: %w", c.table(t), failed(err))
 	}
-	c.metrics.consumed("write", out.ConsumedCapacity)
+	c.metrics.consumed("put", "write", out.ConsumedCapacity)
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (c *client) update(ctx context.Context, t tableID, pk, sk string, u change)
 	if err != nil {
 		return nil, fmt.Errorf("write to %s: %w", c.table(t), failed(err))
 	}
-	c.metrics.consumed("write", out.ConsumedCapacity)
+	c.metrics.consumed("update", "write", out.ConsumedCapacity)
 	return out.Attributes, nil
 }
 
@@ -126,7 +126,7 @@ func (c *client) remove(ctx context.Context, t tableID, pk, sk, condition string
 	if err != nil {
 		return fmt.Errorf("delete from %s: %w", c.table(t), failed(err))
 	}
-	c.metrics.consumed("write", out.ConsumedCapacity)
+	c.metrics.consumed("delete", "write", out.ConsumedCapacity)
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (c *client) read(ctx context.Context, s stretch) (rows []item, last string,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal}
 	if s.index != nil {
 		in.IndexName = aws.String(s.index.name)
-		pk, sk, consistent = s.index.pk, s.index.sk, s.index.local
+		pk, sk, consistent = s.index.pk, s.index.sk, false
 	}
 	if s.limit > 0 {
 		in.Limit = aws.Int32(int32(s.limit))
@@ -173,7 +173,7 @@ func (c *client) read(ctx context.Context, s stretch) (rows []item, last string,
 	if err != nil {
 		return nil, "", false, fmt.Errorf("query %s: %w", c.table(s.table), err)
 	}
-	c.metrics.consumed("read", out.ConsumedCapacity)
+	c.metrics.consumed("query", "read", out.ConsumedCapacity)
 	rows = make([]item, len(out.Items))
 	for i, it := range out.Items {
 		rows[i] = it

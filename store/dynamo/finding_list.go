@@ -13,7 +13,7 @@ import (
 // ListFindings merges the index ranges that the filter asks for and reads the
 // findings of the page.
 func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.PageRequest) (page store.Page[qrie.Finding], err error) {
-	defer s.metrics.request("qrie_findings", "list")(&err)
+	defer s.metrics.Request("qrie_findings", "list")(&err)
 	q = q.Normal()
 	var after string
 	if p.Token != "" {

@@ -32,7 +32,7 @@ const maxJobID = 512
 
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
-	defer s.metrics.request("qrie_jobs", "put")(&err)
+	defer s.metrics.Request("qrie_jobs", "put")(&err)
 	if j.ID == "" || len(j.ID) > maxJobID || len(j.Kind) > maxJobID {
 		return fmt.Errorf("job %q needs an id and a kind of at most %d bytes", j.ID, maxJobID)
 	}
@@ -65,7 +65,7 @@ func (s *Store) job(ctx context.Context, id string) (j store.Job, revision int64
 
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
+	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
 	sk := pageItem + page.Page
 	if len(sk) > maxKeyBytes {
 		return j, fmt.Errorf("page of job %s: its name is longer than %d bytes", job, maxKeyBytes-len(pageItem))
@@ -102,14 +102,14 @@ func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, 
 
 // Job reads one job.
 func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "get")(&err)
+	defer s.metrics.Request("qrie_jobs", "get")(&err)
 	j, _, err = s.job(ctx, id)
 	return j, err
 }
 
 // ListJobs reads the newest jobs of a kind, or of every kind.
 func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "list")(&err)
+	defer s.metrics.Request("qrie_jobs", "list")(&err)
 	st := stretch{table: jobsTable, index: &jobsNewest, pk: jobsShelf, backwards: true, limit: min(limit, maxFetch)}
 	if kind != "" {
 		st.index, st.pk = &jobsOfKind, "kind#"+kind

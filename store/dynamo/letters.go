@@ -25,7 +25,7 @@ func letterPart(nonce string, n int) string { return fmt.Sprintf("data#%s#%d", n
 // PutDeadLetter keeps a record that could not be handled: its data first, then
 // the row that makes it visible.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "put")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "put")(&err)
 	if !keyable(d.ID) {
 		return fmt.Errorf("a dead letter needs an id of at most %d bytes", maxKeyBytes)
 	}
@@ -64,7 +64,7 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 
 // DeadLetter reads one with its data.
 func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, err error) {
-	defer s.metrics.request("qrie_dead_letters", "get")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "get")(&err)
 	missing := fmt.Errorf("dead letter %s: %w", id, qrie.ErrNotFound)
 	if !keyable(id) {
 		return d, missing
@@ -93,7 +93,7 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, 
 
 // ListDeadLetters lists them without data, newest first.
 func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page store.Page[store.DeadLetter], err error) {
-	defer s.metrics.request("qrie_dead_letters", "list")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "list")(&err)
 	before := ""
 	if p.Token != "" {
 		if err := s.signer.Open("dead_letters", "", p.Token, &before); err != nil {
@@ -134,7 +134,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 
 // DeleteDeadLetter removes one; one that is not there is ErrNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "delete")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "delete")(&err)
 	missing := fmt.Errorf("dead letter %s: %w", id, qrie.ErrNotFound)
 	if !keyable(id) {
 		return missing
@@ -164,7 +164,7 @@ func (s *Store) clear(ctx context.Context, t tableID, pk string) error {
 
 // CountDeadLetters counts in the index: few are kept, and not for long.
 func (s *Store) CountDeadLetters(ctx context.Context) (n int64, err error) {
-	defer s.metrics.request("qrie_dead_letters", "count")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "count")(&err)
 	err = s.all(ctx, stretch{table: lettersTable, index: &lettersNewest, pk: lettersShelf, only: "#Shelf"}, func(item) error {
 		n++
 		return nil

@@ -101,11 +101,7 @@ func (c *client) creation(id tableID, def table) *dynamodb.CreateTableInput {
 		for _, k := range def.keys(&x) {
 			attributes[*k.AttributeName] = true
 		}
-		if x.local {
-			in.LocalSecondaryIndexes = append(in.LocalSecondaryIndexes, types.LocalSecondaryIndex{IndexName: aws.String(x.name), KeySchema: def.keys(&x), Projection: x.projection()})
-		} else {
-			in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{IndexName: aws.String(x.name), KeySchema: def.keys(&x), Projection: x.projection()})
-		}
+		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{IndexName: aws.String(x.name), KeySchema: def.keys(&x), Projection: x.projection()})
 	}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS})
@@ -120,9 +116,6 @@ func same(def table, found *types.TableDescription) error {
 	}
 	have := map[string]string{}
 	for _, x := range found.GlobalSecondaryIndexes {
-		have[aws.ToString(x.IndexName)] = keyNames(x.KeySchema)
-	}
-	for _, x := range found.LocalSecondaryIndexes {
 		have[aws.ToString(x.IndexName)] = keyNames(x.KeySchema)
 	}
 	for _, x := range def.indexes {

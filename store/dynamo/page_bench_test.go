@@ -45,7 +45,7 @@ func BenchmarkPage(b *testing.B) {
 				f := qrie.Finding{Ref: ref, Policy: []string{public, unsafely}[i%2], Name: ref.ID, Severity: qrie.Severity(i * 7 % 101), State: qrie.Active,
 					Summary: "Everyone may read " + ref.ID, FirstSeen: start, OpenedAt: start, ChangedAt: start.Add(time.Duration(i) * time.Second)}
 				f.ID = ref.FindingID(f.Policy)
-				row, err := s.findingRow(f, 1)
+				row, err := s.findingRow(f, 1, 1)
 				if err != nil {
 					return err
 				}

@@ -22,7 +22,7 @@ const maxResourcesRead = 2000
 // the filter names some. The index tells the order; the rest of the filter is
 // checked on the rows.
 func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p store.PageRequest) (page store.Page[store.Resource], err error) {
-	defer s.metrics.request("qrie_resources", "list")(&err)
+	defer s.metrics.Request("qrie_resources", "list")(&err)
 	q = q.Normal()
 	var at resourcePlace
 	if p.Token != "" {

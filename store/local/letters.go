@@ -13,7 +13,7 @@ import (
 
 // PutDeadLetter keeps a record that could not be handled.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "put")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "put")(&err)
 	if d.ID == "" {
 		return fmt.Errorf("a dead letter needs an id")
 	}
@@ -38,7 +38,7 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 
 // DeadLetter reads one with its data.
 func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, err error) {
-	defer s.metrics.request("qrie_dead_letters", "get")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "get")(&err)
 	var body, packed []byte
 	err = s.db.QueryRow(ctx, "SELECT body, data FROM qrie_dead_letters WHERE id = ?", id).Scan(&body, &packed)
 	if absent(err) {
@@ -61,7 +61,7 @@ type letterPlace struct {
 
 // ListDeadLetters lists them without data, newest first.
 func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page store.Page[store.DeadLetter], err error) {
-	defer s.metrics.request("qrie_dead_letters", "list")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "list")(&err)
 	at := letterPlace{At: math.MaxInt64}
 	if p.Token != "" {
 		if err := s.signer.Open("dead_letters", "", p.Token, &at); err != nil {
@@ -90,7 +90,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 
 // DeleteDeadLetter removes one; one that is not there is ErrNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "delete")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "delete")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if err := deleteOne(tx, "dead letter "+id, "DELETE FROM qrie_dead_letters WHERE id = ?", id); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) (err error) {
 
 // CountDeadLetters reads the counter.
 func (s *Store) CountDeadLetters(ctx context.Context) (n int64, err error) {
-	defer s.metrics.request("qrie_dead_letters", "count")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "count")(&err)
 	err = s.db.QueryRow(ctx, "SELECT count FROM qrie_counters WHERE dimension = ? AND account = '' AND name = '' AND part = ''", string(byLetter)).Scan(&n)
 	if absent(err) {
 		return 0, nil

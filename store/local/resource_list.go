@@ -34,7 +34,7 @@ func (s stretch) before(p resourcePlace) bool {
 // ListResources reads stretch after stretch of the order. Types are few and
 // known, so that a filter by service or type never reads past the others.
 func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p store.PageRequest) (page store.Page[store.Resource], err error) {
-	defer s.metrics.request("qrie_resources", "list")(&err)
+	defer s.metrics.Request("qrie_resources", "list")(&err)
 	q = q.Normal()
 	var at resourcePlace
 	if p.Token != "" {
