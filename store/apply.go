@@ -13,6 +13,10 @@ import (
 // before an adapter trims.
 const MaxVersions = 200
 
+// MaxTransitions bounds the transitions of one evaluation, which are written as
+// one: more policies than that cannot change their verdicts on a resource at once.
+const MaxTransitions = 40
+
 // Admit decides whether an evaluation may be written over what is stored
 // (Version 0 if nothing is). repeat says that it is there already: nothing is
 // to be done. Otherwise the error is ErrStale or ErrConflict, as Apply promises.
@@ -66,6 +70,8 @@ func (e Evaluation) Valid() error {
 		return bad("stored documents were judged anew, so they cannot have changed")
 	case e.Changed && len(next.Document) == 0 && !next.Deleted:
 		return bad("a changed resource needs its document")
+	case len(e.Transitions) > MaxTransitions:
+		return bad("%d transitions; one evaluation makes %d at the most", len(e.Transitions), MaxTransitions)
 	}
 	seen := map[string]bool{}
 	for _, t := range e.Transitions {

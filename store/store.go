@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -22,9 +23,11 @@ type Store interface {
 	Resources
 	Findings
 	Counters
+	Exceptions
 	Summaries
 	Work
 	Tokens
+	Audit
 
 	// Ping is nil while the store can read and write.
 	Ping(ctx context.Context) error
@@ -44,6 +47,7 @@ const (
 	KeepDeadLetters = 14 * 24 * time.Hour
 	KeepOutbox      = 7 * 24 * time.Hour
 	KeepJobs        = 30 * 24 * time.Hour
+	KeepAudit       = 400 * 24 * time.Hour // a year, and the time to look back on it
 )
 
 // Accounts are few: tens of thousands at the most.
@@ -228,6 +232,9 @@ type Findings interface {
 type PageRequest struct {
 	Size  int    // 1 to MaxPage; 0 is DefaultPage
 	Token string // of the page before; empty for the first
+	// Scope is what bounds what the caller may see, such as its role, in one
+	// spelling. A token opens for the scope that it was given to and no other.
+	Scope string
 }
 
 // Sizes of a page.
@@ -311,6 +318,18 @@ type Summary struct {
 	Payload    json.RawMessage
 	ComputedAt time.Time
 	Fence      int64 // of the refresh that wrote it
+}
+
+// MaxSummaryBytes bounds the payload of a summary: a row of a store is bounded,
+// and a dashboard shows little.
+const MaxSummaryBytes = 350 << 10
+
+// Valid reports what is wrong with a summary by itself.
+func (v Summary) Valid() error {
+	if len(v.Payload) == 0 || len(v.Payload) > MaxSummaryBytes {
+		return fmt.Errorf("summary %.40q has %d bytes; 1 to %d are possible", v.Key, len(v.Payload), MaxSummaryBytes)
+	}
+	return ValidName("summary", v.Key)
 }
 
 // Summaries are the shared part of the summary cache.

@@ -23,9 +23,6 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 		return err
 	}
 	e = e.Normal()
-	if len(e.Transitions) > maxTransitions {
-		return fmt.Errorf("evaluation of %s: %d transitions; one transaction holds %d", e.Next.Ref, len(e.Transitions), maxTransitions)
-	}
 	w := &writing{s: s, e: e, id: e.Next.Ref.ResourceID()}
 	for n := 1; ; n++ {
 		done, err := w.attempt(ctx)
@@ -43,10 +40,6 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 		}
 	}
 }
-
-// maxTransitions keeps a transaction within 100 writes: each transition takes
-// two, its finding and a gate, and their entries are one or a few.
-const maxTransitions = 40
 
 // refused reports an error after which the evaluation is surely not written.
 func refused(err error) bool {

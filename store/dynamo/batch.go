@@ -18,7 +18,7 @@ import (
 const (
 	maxBatchRead   = 100
 	maxBatchWrite  = 25
-	maxTransaction = 100
+	maxTransaction = 100 // a finding and a gate for each of store.MaxTransitions, and the rest
 )
 
 // The requests that one call makes at once, at the most.

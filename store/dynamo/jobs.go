@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,14 +28,11 @@ func (s *Store) jobRow(j store.Job, revision int64) (row item, err error) {
 	return row, nil
 }
 
-// maxJobID leaves room for the time before it in an index.
-const maxJobID = 512
-
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
 	defer s.metrics.Request("qrie_jobs", "put")(&err)
-	if j.ID == "" || len(j.ID) > maxJobID || len(j.Kind) > maxJobID {
-		return fmt.Errorf("job %q needs an id and a kind of at most %d bytes", j.ID, maxJobID)
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
 	}
 	row, err := s.jobRow(j, 1)
 	if err != nil {
@@ -66,10 +64,10 @@ func (s *Store) job(ctx context.Context, id string) (j store.Job, revision int64
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
 	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
-	sk := pageItem + page.Page
-	if len(sk) > maxKeyBytes {
-		return j, fmt.Errorf("page of job %s: its name is longer than %d bytes", job, maxKeyBytes-len(pageItem))
+	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+		return j, err
 	}
+	sk := pageItem + page.Page
 	for n := 1; ; n++ {
 		old, revision, err := s.job(ctx, job)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // launchSetItem holds the greatest generation ever given and, of each launch,
@@ -129,8 +130,11 @@ func (s *Store) launches(ctx context.Context, policies []string) (map[string]*qr
 // PutLaunch writes a launch under the next generation.
 func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (written qrie.Launch, err error) {
 	defer s.metrics.Request("qrie_policies", "put")(&err)
-	if !keyable(l.Policy) || strings.HasPrefix(l.Policy, reserved) {
-		return l, fmt.Errorf("a launch needs the id of its policy, of at most %d bytes and not beginning with %s", maxKeyBytes, reserved)
+	if err := store.ValidName("policy", l.Policy); err != nil {
+		return l, err
+	}
+	if strings.HasPrefix(l.Policy, reserved) {
+		return l, fmt.Errorf("policy %s: its id begins with %s", l.Policy, reserved)
 	}
 	_, err = s.relaunch(ctx, l.Policy, func(stored, next int64) (*qrie.Launch, error) {
 		switch {

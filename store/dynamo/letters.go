@@ -26,8 +26,8 @@ func letterPart(nonce string, n int) string { return fmt.Sprintf("data#%s#%d", n
 // the row that makes it visible.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err error) {
 	defer s.metrics.Request("qrie_dead_letters", "put")(&err)
-	if !keyable(d.ID) {
-		return fmt.Errorf("a dead letter needs an id of at most %d bytes", maxKeyBytes)
+	if err := store.ValidName("dead letter", d.ID); err != nil {
+		return err
 	}
 	old, err := s.get(ctx, lettersTable, d.ID, letterItem)
 	if old != nil || err != nil {
@@ -52,9 +52,6 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 	}
 	row["Chunks"], row["Nonce"] = number(int64(chunks)), text(hex.EncodeToString(nonce))
 	row["Shelf"], row["Newest"] = text(lettersShelf), text(digits(nanos(d.At))+"#"+d.ID)
-	if len(row.str("Newest")) > maxKeyBytes {
-		row["Newest"] = text(row.str("Newest")[:maxKeyBytes-8])
-	}
 	err = s.put(ctx, lettersTable, row, "attribute_not_exists(#LetterId)", nil)
 	if errors.Is(err, errCondition) {
 		return nil // another was quicker; its data count
@@ -96,7 +93,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 	defer s.metrics.Request("qrie_dead_letters", "list")(&err)
 	before := ""
 	if p.Token != "" {
-		if err := s.signer.Open("dead_letters", "", p.Token, &before); err != nil {
+		if err := s.signer.Open("dead_letters", p.Bound(""), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -127,7 +124,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 		page.Items = append(page.Items, d)
 	}
 	if more {
-		page.Next, err = s.signer.Seal("dead_letters", "", rows[size-1].str("Newest"))
+		page.Next, err = s.signer.Seal("dead_letters", p.Bound(""), rows[size-1].str("Newest"))
 	}
 	return page, err
 }

@@ -25,7 +25,9 @@ const (
 	dirtyTable       tableID = "dirty"
 	lettersTable     tableID = "dead_letters"
 	jobsTable        tableID = "jobs"
+	exceptionsTable  tableID = "exceptions"
 	tokensTable      tableID = "tokens"
+	auditTable       tableID = "audit"
 	metaTable        tableID = "meta"
 )
 
@@ -57,6 +59,7 @@ var (
 	lettersNewest    = index{name: "newest", pk: "Shelf", sk: "Newest"}
 	jobsNewest       = index{name: "newest", pk: "Shelf", sk: "Newest"}
 	jobsOfKind       = index{name: "kind", pk: "Kind", sk: "Newest"}
+	auditOfTarget    = index{name: "target", pk: "Target", sk: "Entry"}
 )
 
 // tables are all there are.
@@ -68,7 +71,8 @@ var (
 //	transitions   what is not in the log yet (new#…), the log (log#…), the
 //	              outbox, and each resource's transitions by version
 //	counters      as they were at a batch of the log: totals, and by account
-//	meta          version, secret, names, how far what is trimmed
+//	exceptions    all of them, and again by the narrowest part of their scope
+//	meta          version, secret, names, how far what is trimmed, counted
 var tables = map[tableID]table{
 	resourcesTable:   {pk: "ResourceId", indexes: []index{resourcesByPlace, resourcesFailing, resourcesDue}},
 	versionsTable:    {pk: "ResourceId", sk: "Version", indexes: []index{versionsWritten}},
@@ -82,7 +86,9 @@ var tables = map[tableID]table{
 	dirtyTable:       {pk: "ResourceId", indexes: []index{dirtyDue}},
 	lettersTable:     {pk: "LetterId", sk: "Item", indexes: []index{lettersNewest}},
 	jobsTable:        {pk: "JobId", sk: "Item", indexes: []index{jobsNewest, jobsOfKind}},
+	exceptionsTable:  {pk: "Anchor", sk: "ExceptionId"},
 	tokensTable:      {pk: "Part", sk: "TokenId"},
+	auditTable:       {pk: "Part", sk: "Entry", indexes: []index{auditOfTarget}},
 	metaTable:        {pk: "Part", sk: "Item"},
 }
 

@@ -33,8 +33,8 @@ func (s *Store) Summary(ctx context.Context, key string) (v store.Summary, err e
 // fence, also to the same owner: of two refreshes the later one counts.
 func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
 	defer s.metrics.Request("qrie_summary", "lock")(&err)
-	if !keyable(key) {
-		return 0, false, fmt.Errorf("lock summary %q: its key is empty or longer than %d bytes", key, maxKeyBytes)
+	if err := store.ValidLock("summary", key, owner); err != nil {
+		return 0, false, err
 	}
 	it, err := s.update(ctx, summaryTable, key, "", change{
 		update:    "SET #Owner = :owner, #Until = :until ADD #Fence :one",
@@ -56,8 +56,8 @@ const heldBy = "#Fence = :fence AND #Owner IN (:none, :owner)"
 // back. A lock that ran out and that nobody took still counts.
 func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) (err error) {
 	defer s.metrics.Request("qrie_summary", "put")(&err)
-	if len(v.Payload) == 0 || !keyable(v.Key) {
-		return fmt.Errorf("store summary %q: it is empty, or its key is", v.Key)
+	if err := v.Valid(); err != nil {
+		return err
 	}
 	_, err = s.update(ctx, summaryTable, v.Key, "", change{
 		update:    "SET #Payload = :payload, #ComputedAt = :at, #WrittenFence = #Fence, #Owner = :none, #Until = :zero",
@@ -89,8 +89,8 @@ func fenced(err error, what, owner string, fence int64) error {
 // after it ran out, or from another owner, gives the next.
 func (s *Store) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
 	defer s.metrics.Request("qrie_locks", "lock")(&err)
-	if !keyable(name) {
-		return 0, false, fmt.Errorf("take lock %q: its name is empty or longer than %d bytes", name, maxKeyBytes)
+	if err := store.ValidLock("lock", name, owner); err != nil {
+		return 0, false, err
 	}
 	values := item{":owner": text(owner), ":until": number(nanos(now.Add(ttl))), ":now": number(nanos(now))}
 	for _, u := range []change{

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ const (
 // PutToken adds or replaces the token of an id.
 func (s *Store) PutToken(ctx context.Context, t store.Token) (err error) {
 	defer s.metrics.Request("qrie_tokens", "put")(&err)
-	if !keyable(t.ID) || !keyable(t.Hash) {
-		return fmt.Errorf("API token %q needs an id and a hash of at most %d bytes", t.ID, maxKeyBytes)
+	if err := cmp.Or(store.ValidName("API token", t.ID), store.ValidName("hash of an API token", t.Hash)); err != nil {
+		return err
 	}
 	body, err := s.pack.encode("API token "+t.ID, t)
 	if err != nil {

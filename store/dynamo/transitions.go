@@ -66,7 +66,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 	}
 	before := ""
 	if p.Token != "" {
-		if err := s.signer.Open("transitions", id, p.Token, &before); err != nil {
+		if err := s.signer.Open("transitions", p.Bound(id), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -101,7 +101,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 				continue
 			}
 			if len(page.Items) == size {
-				page.Next, err = s.signer.Seal("transitions", id, historyItem(page.Items[size-1]))
+				page.Next, err = s.signer.Seal("transitions", p.Bound(id), historyItem(page.Items[size-1]))
 				return page, err
 			}
 			t, err := s.transition(it)
@@ -114,7 +114,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 			return page, nil
 		}
 		if read += len(rows); read >= maxRowsRead {
-			page.Next, err = s.signer.Seal("transitions", id, last)
+			page.Next, err = s.signer.Seal("transitions", p.Bound(id), last)
 			return page, err
 		}
 		st.high, before = last, last

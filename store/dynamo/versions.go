@@ -29,7 +29,7 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 	}
 	var want string
 	if p.Token != "" {
-		if err := s.signer.Open("versions", resource, p.Token, &want); err != nil {
+		if err := s.signer.Open("versions", p.Bound(resource), p.Token, &want); err != nil {
 			return page, err
 		}
 	} else {
@@ -53,7 +53,7 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 				continue
 			}
 			if len(page.Items) == size {
-				page.Next, err = s.signer.Seal("versions", resource, want)
+				page.Next, err = s.signer.Seal("versions", p.Bound(resource), want)
 				return page, err
 			}
 			v, err := s.version(resource, it)

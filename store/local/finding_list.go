@@ -73,7 +73,7 @@ func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.
 	var after *place
 	if p.Token != "" {
 		after = new(place)
-		if err := s.signer.Open("findings", q, p.Token, after); err != nil {
+		if err := s.signer.Open("findings", p.Bound(q), p.Token, after); err != nil {
 			return page, err
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.
 		return page, err
 	}
 	if more {
-		page.Next, err = s.signer.Seal("findings", q, last)
+		page.Next, err = s.signer.Seal("findings", p.Bound(q), last)
 	}
 	return page, err
 }

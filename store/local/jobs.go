@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
 	defer s.metrics.Request("qrie_jobs", "put")(&err)
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
+	}
 	body, err := encode("job "+j.ID, j)
 	if err != nil {
 		return err
@@ -41,6 +45,9 @@ func scanJob(r *sql.Rows) (j store.Job, err error) {
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
 	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
+	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+		return j, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		var body []byte
 		err := tx.QueryRow("SELECT body FROM qrie_jobs WHERE id = ?", job).Scan(&body)

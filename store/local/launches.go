@@ -7,6 +7,7 @@ import (
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // LaunchSet reads the launches and the generation in one statement, so that
@@ -50,8 +51,8 @@ func launch(tx *sqlite.Tx, policy string) (*qrie.Launch, error) {
 // PutLaunch writes a launch under the next generation.
 func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (written qrie.Launch, err error) {
 	defer s.metrics.Request("qrie_policies", "put")(&err)
-	if l.Policy == "" {
-		return l, fmt.Errorf("a launch needs the id of its policy")
+	if err := store.ValidName("policy", l.Policy); err != nil {
+		return l, err
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		stored, err := launch(tx, l.Policy)

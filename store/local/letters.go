@@ -14,8 +14,8 @@ import (
 // PutDeadLetter keeps a record that could not be handled.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err error) {
 	defer s.metrics.Request("qrie_dead_letters", "put")(&err)
-	if d.ID == "" {
-		return fmt.Errorf("a dead letter needs an id")
+	if err := store.ValidName("dead letter", d.ID); err != nil {
+		return err
 	}
 	d.Data = d.Data[:min(len(d.Data), store.MaxDeadLetterBytes)]
 	body, err := encode("dead letter "+d.ID, d)
@@ -64,7 +64,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 	defer s.metrics.Request("qrie_dead_letters", "list")(&err)
 	at := letterPlace{At: math.MaxInt64}
 	if p.Token != "" {
-		if err := s.signer.Open("dead_letters", "", p.Token, &at); err != nil {
+		if err := s.signer.Open("dead_letters", p.Bound(""), p.Token, &at); err != nil {
 			return page, err
 		}
 	}
@@ -83,7 +83,7 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 	if len(page.Items) > size {
 		page.Items = page.Items[:size]
 		last := page.Items[size-1]
-		page.Next, err = s.signer.Seal("dead_letters", "", letterPlace{nanos(last.At), last.ID})
+		page.Next, err = s.signer.Seal("dead_letters", p.Bound(""), letterPlace{nanos(last.At), last.ID})
 	}
 	return page, err
 }

@@ -40,6 +40,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err e
 		{"what expired", s.trimExpired},
 		{"dead letters", trimLetters},
 		{"jobs", trimJobs},
+		{"the audit", trimAudit},
 	} {
 		for {
 			n := 0

@@ -38,7 +38,7 @@ func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p stor
 	q = q.Normal()
 	var at resourcePlace
 	if p.Token != "" {
-		if err := s.signer.Open("resources", q, p.Token, &at); err != nil {
+		if err := s.signer.Open("resources", p.Bound(q), p.Token, &at); err != nil {
 			return page, err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p stor
 	}
 	page.Items = l.found
 	if more {
-		page.Next, err = s.signer.Seal("resources", q, l.at)
+		page.Next, err = s.signer.Seal("resources", p.Bound(q), l.at)
 	}
 	return page, err
 }

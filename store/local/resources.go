@@ -101,7 +101,7 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 	}
 	before := int64(1)<<62 - 1
 	if p.Token != "" {
-		if err := s.signer.Open("versions", resource, p.Token, &before); err != nil {
+		if err := s.signer.Open("versions", p.Bound(resource), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -114,7 +114,7 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 	}
 	if len(page.Items) > size {
 		page.Items = page.Items[:size]
-		page.Next, err = s.signer.Seal("versions", resource, page.Items[size-1].Version)
+		page.Next, err = s.signer.Seal("versions", p.Bound(resource), page.Items[size-1].Version)
 	}
 	return page, err
 }

@@ -31,6 +31,9 @@ func (s *Store) Summary(ctx context.Context, key string) (v store.Summary, err e
 // fence, also to the same owner: of two refreshes the later one counts.
 func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
 	defer s.metrics.Request("qrie_summary", "lock")(&err)
+	if err := store.ValidLock("summary", key, owner); err != nil {
+		return 0, false, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		fence, ok = 0, false
 		err := tx.QueryRow(`INSERT INTO qrie_summary (key, computed_at, written_fence, owner, until, fence) VALUES (?1, 0, 0, ?2, ?3, 1)
@@ -52,8 +55,8 @@ func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Tim
 // back. A lock that ran out and that nobody took still counts.
 func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) (err error) {
 	defer s.metrics.Request("qrie_summary", "put")(&err)
-	if len(v.Payload) == 0 {
-		return fmt.Errorf("store summary %s: it is empty", v.Key)
+	if err := v.Valid(); err != nil {
+		return err
 	}
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		n, err := affected(tx, `UPDATE qrie_summary SET payload = ?, computed_at = ?, written_fence = fence, owner = '', until = 0
@@ -85,6 +88,9 @@ func fenced(n int64, err error, what, owner string, fence int64) error {
 // after it ran out, or from another owner, gives the next.
 func (s *Store) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
 	defer s.metrics.Request("qrie_locks", "lock")(&err)
+	if err := store.ValidLock("lock", name, owner); err != nil {
+		return 0, false, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		fence, ok = 0, false
 		err := tx.QueryRow(`INSERT INTO qrie_locks (name, owner, until, fence) VALUES (?1, ?2, ?3, 1)

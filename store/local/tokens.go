@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -13,6 +14,9 @@ import (
 // PutToken adds or replaces the token of an id.
 func (s *Store) PutToken(ctx context.Context, t store.Token) (err error) {
 	defer s.metrics.Request("qrie_tokens", "put")(&err)
+	if err := cmp.Or(store.ValidName("API token", t.ID), store.ValidName("hash of an API token", t.Hash)); err != nil {
+		return err
+	}
 	body, err := encode("token "+t.ID, t)
 	if err != nil {
 		return err

@@ -130,7 +130,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 	}
 	before := int64(1)<<62 - 1
 	if p.Token != "" {
-		if err := s.signer.Open("transitions", id, p.Token, &before); err != nil {
+		if err := s.signer.Open("transitions", p.Bound(id), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 	}
 	if len(page.Items) > size {
 		page.Items = page.Items[:size]
-		page.Next, err = s.signer.Seal("transitions", id, page.Items[size-1].Seq)
+		page.Next, err = s.signer.Seal("transitions", p.Bound(id), page.Items[size-1].Seq)
 	}
 	return page, err
 }

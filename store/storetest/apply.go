@@ -297,6 +297,29 @@ var applyCases = []testCase{
 			same(w, "listed", len(page.Items), 1)
 		}
 	}},
+	{"as many transitions at once as there may be", func(w *world) {
+		ref := bucket(accountA, "data")
+		fails := map[string]qrie.Severity{}
+		for i := range store.MaxTransitions {
+			p := fmt.Sprintf("S3BucketPolicy%02d", i)
+			w.launched(p)
+			fails[p] = qrie.Severity(i)
+		}
+		w.apply(look{ref: ref, doc: "v1", fails: fails})
+		w.consistent()
+		w.tick(time.Minute)
+		w.apply(look{ref: ref})
+		same(w, "transitions", len(paged(w, 7, func(p store.PageRequest) (store.Page[qrie.Transition], error) {
+			return w.s.ListTransitions(w.ctx, "", ref.ResourceID(), p)
+		})), 2*store.MaxTransitions)
+		w.consistent()
+		w.launched("OneMore")
+		fails["OneMore"] = 90
+		e := w.judge(look{ref: bucket(accountA, "other"), doc: "v1", fails: fails})
+		if w.s.Apply(w.ctx, e) == nil {
+			w.Error("one transition more was taken")
+		}
+	}},
 	{"evidence is bounded, and its count is not", func(w *world) {
 		w.launched(public)
 		ref := bucket(accountA, "data")
