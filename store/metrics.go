@@ -90,13 +90,15 @@ func (m *Metrics) Failed(table, op string, err error) {
 			return
 		}
 	}
+	if errors.Is(err, qrie.ErrNotFound) || errors.Is(err, qrie.ErrBadToken) {
+		return
+	}
 	kind := m.kind(err)
 	switch {
-	case errors.Is(err, qrie.ErrNotFound), errors.Is(err, qrie.ErrBadToken):
-		return
+	case kind != "":
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		kind = "cancelled"
-	case kind == "":
+	default:
 		kind = "other"
 	}
 	m.errors.WithLabelValues(table, op, kind).Inc()

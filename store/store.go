@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,11 @@ type Store interface {
 	Maintain(ctx context.Context, now time.Time) (trimmed int, err error)
 	Close() error
 }
+
+// ErrUnavailable: the store cannot be reached, or takes no more for now, and was
+// asked as often as it may be. Nothing is known of a write that failed so: do it
+// again, later. An adapter without a server of its own never returns it.
+var ErrUnavailable = errors.New("the store is not available")
 
 // Retention of what is not kept for ever.
 const (

@@ -86,7 +86,7 @@ func (c *client) rowsBy(ctx context.Context, t tableID, keys []key, only string,
 				RequestItems: map[string]types.KeysAndAttributes{name: {Keys: left, ConsistentRead: aws.Bool(consistent),
 					ProjectionExpression: optional(only), ExpressionAttributeNames: aliases(nil, only)}}})
 			if err != nil {
-				return nil, fmt.Errorf("read from %s: %w", name, err)
+				return nil, fmt.Errorf("read from %s: %w", name, failed(ctx, err))
 			}
 			for i := range res.ConsumedCapacity {
 				c.metrics.consumed("batch_get", "read", &res.ConsumedCapacity[i])
@@ -104,7 +104,7 @@ func (c *client) rowsBy(ctx context.Context, t tableID, keys []key, only string,
 	return out, nil
 }
 
-var errThrottled = errors.New("DynamoDB throttles")
+var errThrottled = unavailable{errors.New("DynamoDB throttles")}
 
 // writeAll puts and deletes rows of one table, each for itself: a crash leaves
 // some of them unwritten.
@@ -135,7 +135,7 @@ func (c *client) writeBatch(ctx context.Context, name string, left []types.Write
 		res, err := c.db.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 			RequestItems: map[string][]types.WriteRequest{name: left}})
 		if err != nil {
-			return fmt.Errorf("write to %s: %w", name, err)
+			return fmt.Errorf("write to %s: %w", name, failed(ctx, err))
 		}
 		for i := range res.ConsumedCapacity {
 			c.metrics.consumed("batch_write", "write", &res.ConsumedCapacity[i])
@@ -191,7 +191,7 @@ func (tx *transaction) commit(ctx context.Context) error {
 		}
 		var cancelled *types.TransactionCanceledException
 		if !errors.As(err, &cancelled) {
-			return fmt.Errorf("write a transaction: %w", err)
+			return fmt.Errorf("write a transaction: %w", failed(ctx, err))
 		}
 		if again, why := contended(cancelled); !again {
 			return why
@@ -199,7 +199,7 @@ func (tx *transaction) commit(ctx context.Context) error {
 		tx.told(ctx, cancelled)
 		tx.c.metrics.contention.Inc()
 		if n >= maxContention {
-			return fmt.Errorf("a transaction met others %d times: %w", n, err)
+			return fmt.Errorf("a transaction met others %d times: %w", n, unavailable{err})
 		}
 		if err := tx.c.pause(ctx, n); err != nil {
 			return err

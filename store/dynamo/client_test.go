@@ -3,6 +3,7 @@ package dynamo
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -57,13 +58,14 @@ func TestKindsOfError(t *testing.T) {
 		return fmt.Errorf("write: %w", &smithy.GenericAPIError{Code: code, Fault: fault})
 	}
 	for want, errs := range map[string][]error{
-		"contention": {fmt.Errorf("write: %w", &types.TransactionCanceledException{})},
-		"throttled":  {errThrottled, api("ThrottlingException", smithy.FaultClient), api("ProvisionedThroughputExceededException", smithy.FaultClient)},
-		"denied":     {api("AccessDeniedException", smithy.FaultClient), api("ExpiredTokenException", smithy.FaultClient)},
-		"no_table":   {api("ResourceNotFoundException", smithy.FaultClient)},
-		"server":     {api("InternalServerError", smithy.FaultServer)},
-		"refused":    {api("ValidationException", smithy.FaultClient)},
-		"":           {errors.New("no route to host")}, // left to the port to name
+		"contention":  {fmt.Errorf("write: %w", &types.TransactionCanceledException{})},
+		"throttled":   {errThrottled, api("ThrottlingException", smithy.FaultClient), api("ProvisionedThroughputExceededException", smithy.FaultClient)},
+		"denied":      {api("AccessDeniedException", smithy.FaultClient), api("ExpiredTokenException", smithy.FaultClient)},
+		"no_table":    {api("ResourceNotFoundException", smithy.FaultClient)},
+		"server":      {api("InternalServerError", smithy.FaultServer)},
+		"refused":     {api("ValidationException", smithy.FaultClient)},
+		"unreachable": {fmt.Errorf("read: %w", unavailable{io.ErrUnexpectedEOF})},
+		"":            {errors.New("no route to host")}, // left to the port to name
 	} {
 		for _, err := range errs {
 			if got := kindOfError(err); got != want {

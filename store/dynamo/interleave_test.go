@@ -95,6 +95,43 @@ func TestAnotherWritesBeforeEachWrite(t *testing.T) {
 	w.sound()
 }
 
+// An older observation arrives late, and is overtaken by a newer one or by the
+// resource's end before each of its writes.
+func TestLateObservationIsOvertaken(t *testing.T) {
+	c := &cue{}
+	w := newWorld(t, c.stack)
+	for _, newest := range []string{"newest", ""} {
+		for n := 1; ; n++ {
+			ref := bucket(fmt.Sprintf("%q %d", newest, n))
+			if err := w.refresh(w.s, ref, "first", start, unsafely); err != nil {
+				t.Fatal(err)
+			}
+			ran := c.set(n, isWrite, func() {
+				if err := w.refresh(w.s, ref, newest, start.Add(2*time.Minute)); err != nil {
+					t.Error(err)
+				}
+			})
+			err := w.refresh(w.faulty, ref, "late", start.Add(time.Minute), public, unsafely)
+			did := ran()
+			// It is delivered again, to a process that reads the newest.
+			again := w.refresh(w.faulty, ref, "late", start.Add(time.Minute), public, unsafely)
+			if !did {
+				break
+			}
+			got := w.state(ref)
+			switch {
+			case err == nil: // it was written before
+			case !errors.Is(err, qrie.ErrConflict) && !errors.Is(err, qrie.ErrStale):
+				t.Errorf("before write %d: %v", n, err)
+			}
+			if got.Hash != newest || got.Deleted != (newest == "") || !errors.Is(again, qrie.ErrStale) {
+				t.Errorf("before write %d: %q is stored, deleted %v; again: %v", n, got.Hash, got.Deleted, again)
+			}
+		}
+	}
+	w.sound()
+}
+
 func TestAPolicyIsDeletedBeforeTheWrite(t *testing.T) {
 	c := &cue{}
 	w := newWorld(t, c.stack)

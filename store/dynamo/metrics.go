@@ -61,6 +61,8 @@ func kindOfError(err error) string {
 		return "contention"
 	case errors.Is(err, errThrottled):
 		return "throttled"
+	case !errors.As(err, &api) && errors.Is(err, store.ErrUnavailable):
+		return "unreachable"
 	case !errors.As(err, &api):
 		return ""
 	case strings.Contains(api.ErrorCode(), "Throttl"), api.ErrorCode() == "ProvisionedThroughputExceededException", api.ErrorCode() == "RequestLimitExceeded":
