@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	bigend "encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 
@@ -155,15 +156,19 @@ func (s *Store) entered(ctx context.Context) {
 	if !due {
 		return
 	}
-	if err := s.tend(ctx); err != nil {
+	_, _, err := s.takeUp(ctx, writerBatches)
+	if err == nil {
+		err = s.fold(ctx, writerRows)
+	}
+	if err != nil {
 		s.metrics.Failed("qrie_transitions", "tend", err)
 	}
 }
 
 // tend brings the log up to date, and the counters to the log.
 func (s *Store) tend(ctx context.Context) error {
-	if _, err := s.catchUp(ctx); err != nil {
+	if _, err := s.allTakenUp(ctx); err != nil {
 		return err
 	}
-	return s.fold(ctx)
+	return s.fold(ctx, math.MaxInt)
 }

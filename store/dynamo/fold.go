@@ -11,6 +11,10 @@ import (
 // once. Fewer cost more writes, more are read by whoever reads a counter.
 const foldEvery = 32
 
+// writerRows bounds what a write that sees to the log adds to the counters: a
+// fraction of a second.
+const writerRows = 500
+
 // lastPrefix begins the attribute that says when the last one was added.
 const lastPrefix = "at/"
 
@@ -28,7 +32,8 @@ func (s *Store) folded(ctx context.Context) (int64, error) {
 // and end at the same batches whoever takes them. Each row is written for
 // itself, under the condition that it is not that far: whatever crashed or
 // works on it as well, each change is added once.
-func (s *Store) fold(ctx context.Context) error {
+// It ends once it has written so many rows.
+func (s *Store) fold(ctx context.Context, most int) error {
 	at, err := s.folded(ctx)
 	if err != nil {
 		return err
@@ -37,17 +42,20 @@ func (s *Store) fold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for ; at+s.foldEvery <= end.n; at += s.foldEvery {
-		if err := s.foldStep(ctx, at, at+s.foldEvery); err != nil {
+	for written := 0; at+s.foldEvery <= end.n && written < most; at += s.foldEvery {
+		n, err := s.foldStep(ctx, at, at+s.foldEvery)
+		if err != nil {
 			return fmt.Errorf("add batches %d to %d of the log to the counters: %w", at+1, at+s.foldEvery, err)
 		}
+		written += n
 	}
 	return nil
 }
 
-func (s *Store) foldStep(ctx context.Context, from, to int64) error {
+// foldStep takes one step and tells how many rows it wrote.
+func (s *Store) foldStep(ctx context.Context, from, to int64) (written int, err error) {
 	rows := map[key]map[string]amount{}
-	err := s.eachBatch(ctx, from+1, to, 0, func(b logBatch) (bool, error) {
+	err = s.eachBatch(ctx, from+1, to, 0, func(b logBatch) (bool, error) {
 		for _, sh := range b.shares {
 			sh.spread(func(c cell, a amount) {
 				row := rows[c.row]
@@ -61,7 +69,7 @@ func (s *Store) foldStep(ctx context.Context, from, to int64) error {
 		return true, nil
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var keys []key
 	for k := range rows {
@@ -75,14 +83,14 @@ func (s *Store) foldStep(ctx context.Context, from, to int64) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	_, err = s.update(ctx, metaTable, metaPart, foldItem, change{update: "SET #Batch = :to",
 		condition: "attribute_not_exists(#Batch) OR #Batch < :to", values: item{":to": number(to)}})
-	if errors.Is(err, errCondition) {
-		return nil
+	if err != nil && !errors.Is(err, errCondition) {
+		return 0, err
 	}
-	return err
+	return len(keys), nil
 }
 
 // additions is the update of one row of counters.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // The log gives transitions their seq, after they are written and by whoever
@@ -115,13 +116,33 @@ func (h *greatest) set(batch int64) {
 
 // newestBatch reads the end of the log; its number is 0 if the log is empty.
 func (s *Store) newestBatch(ctx context.Context) (newest logBatch, err error) {
-	from := s.logFrom.get()
-	if from == 0 {
-		if from, err = s.trimmedTo(ctx, "Log"); err != nil {
+	if known := s.logFrom.get(); known > 0 {
+		newest, err = s.endAfter(ctx, known)
+		if newest.n > 0 || err != nil {
 			return newest, err
 		}
+		// All that this process knew of is trimmed.
 	}
-	for chunk := from / logChunk; ; chunk++ {
+	// The newest batch is never trimmed, so what follows the last that was is
+	// there; and the counters are at one that is, or was the last.
+	trimmed, err := s.trimmedTo(ctx, "Log")
+	if err != nil {
+		return newest, err
+	}
+	folded, err := s.folded(ctx)
+	if err != nil {
+		return newest, err
+	}
+	least := max(trimmed+1, folded)
+	if newest, err = s.endAfter(ctx, least); err == nil && newest.n == 0 && least > 1 {
+		err = fmt.Errorf("the log of transitions has lost its batches from %d on: restore %s to a point in time", least, s.table(transitionsTable))
+	}
+	return newest, err
+}
+
+// endAfter finds the newest batch, going up from the partition of one.
+func (s *Store) endAfter(ctx context.Context, batch int64) (newest logBatch, err error) {
+	for chunk := batch / logChunk; ; chunk++ {
 		rows, _, _, err := s.read(ctx, stretch{table: transitionsTable, pk: logPart(chunk * logChunk), backwards: true, limit: 1})
 		if err != nil {
 			return newest, fmt.Errorf("read the end of the log: %w", err)
@@ -167,30 +188,56 @@ func (s *Store) eachBatch(ctx context.Context, begin, end int64, some int, visit
 	return nil
 }
 
-// maxCatchUp bounds the batches that one call appends.
-const maxCatchUp = 1000
+// How many batches one call appends. What waits is about a hundred entries for
+// each process; more than a reader takes up waits only after a burst, and is the
+// next reader's.
+const (
+	readerBatches = 50
+	writerBatches = 4
+)
 
-// catchUp takes every entry into the log that was written before it began, and
-// returns the end of the log.
+// catchUp takes what is new into the log for a reader and returns the end of the
+// log.
 func (s *Store) catchUp(ctx context.Context) (end logBatch, err error) {
+	end, _, err = s.takeUp(ctx, readerBatches)
+	return end, err
+}
+
+// maxTakeUp bounds how often it is tried to take up all there is.
+const maxTakeUp = 100
+
+// allTakenUp takes up whatever was written before it began, however much.
+func (s *Store) allTakenUp(ctx context.Context) (end logBatch, err error) {
+	for range maxTakeUp {
+		var whole bool
+		if end, whole, err = s.takeUp(ctx, readerBatches); whole || err != nil {
+			return end, err
+		}
+	}
+	return end, fmt.Errorf("entries come faster than the log takes them up: %w", store.ErrUnavailable)
+}
+
+// takeUp takes entries into the log, in so many batches at the most. whole says
+// that every entry that was written before it began is there.
+func (s *Store) takeUp(ctx context.Context, most int) (end logBatch, whole bool, err error) {
 	select {
 	case s.appending <- struct{}{}:
 		defer func() { <-s.appending }()
 	case <-ctx.Done():
-		return end, ctx.Err()
+		return end, false, ctx.Err()
 	}
-	for range maxCatchUp {
+	for range most {
 		if end, err = s.newestBatch(ctx); err != nil {
-			return end, err
+			return end, false, err
 		}
 		fresh, more, err := s.fresh(ctx)
 		if len(fresh) == 0 || err != nil {
-			return end, err
+			return end, err == nil, err
 		}
 		// Whoever appended the newest batch may not have come to clearing up
 		// behind it, or never will.
 		if err := s.clearUp(ctx, end); err != nil {
-			return end, err
+			return end, false, err
 		}
 		next, made := end.following(fresh)
 		if len(next.from) > 0 {
@@ -199,15 +246,15 @@ func (s *Store) catchUp(ctx context.Context) (end logBatch, err error) {
 				continue // another process appended a batch of this number
 			}
 			if err != nil {
-				return end, err
+				return end, false, err
 			}
 			end = next
 		}
 		if !more {
-			return end, nil // what has come since is younger than this call
+			return end, true, nil // what has come since is younger than this call
 		}
 	}
-	return end, nil
+	return end, false, nil
 }
 
 // following makes the next batch of those entries that are not in this one.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -105,7 +106,7 @@ func TestCrashAtEachWriteOfTheLogAndTheCounters(t *testing.T) {
 			}
 			kills++
 			w.countersAgree(fmt.Sprintf("after write %d", n))
-			if err := w.s.fold(t.Context()); err != nil {
+			if err := w.s.fold(t.Context(), math.MaxInt); err != nil {
 				t.Fatal(err)
 			}
 			w.countersAgree(fmt.Sprintf("after write %d, and another that goes on", n))
@@ -301,4 +302,54 @@ func TestCutOffBatchIsClearedUpByTheNext(t *testing.T) {
 		t.Errorf("%d entries are left, %v", len(left), err)
 	}
 	w.sound()
+}
+
+// The end of the log is found where a whole partition of it is trimmed.
+func TestEndOfTheLog(t *testing.T) {
+	w := newWorld(t, each(func(string) (error, error) { return nil, nil }))
+	s := w.s
+	add := func(n int64) {
+		t.Helper()
+		row, err := s.logRow(logBatch{n: n, last: n * seqStep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.put(t.Context(), transitionsTable, row, isFree, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(n int64) {
+		t.Helper()
+		for _, reader := range []*Store{s, w.faulty} {
+			if newest, err := reader.newestBatch(t.Context()); err != nil || newest.n != n || newest.last != n*seqStep {
+				t.Errorf("the log ends with %d, want %d: %v", newest.n, n, err)
+			}
+		}
+	}
+	want(0)
+	for n := int64(logChunk - 2); n <= logChunk; n++ {
+		if err := s.setTrimmed(t.Context(), "Log", n-1); err != nil {
+			t.Fatal(err)
+		}
+		add(n)
+		want(n)
+	}
+	// A process that begins when all of the first partition is gone.
+	for n := int64(logChunk - 2); n < logChunk; n++ {
+		if err := s.remove(t.Context(), transitionsTable, logPart(n), digits(n), "", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.faulty.logFrom = greatest{}
+	want(logChunk)
+	// One that slept through the trimming.
+	w.faulty.logFrom = greatest{batch: 5}
+	want(logChunk)
+	// What is lost is not begun anew.
+	if err := s.remove(t.Context(), transitionsTable, logPart(logChunk), digits(logChunk), "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if newest, err := s.newestBatch(t.Context()); err == nil {
+		t.Errorf("after the loss the log ends with %d", newest.n)
+	}
 }

@@ -77,7 +77,7 @@ func (r *recounting) run(ctx context.Context) error {
 	for {
 		// An account that the log names by now has its name among those read
 		// after: it is written before anything that bears it.
-		end, err := r.s.catchUp(ctx)
+		end, err := r.s.allTakenUp(ctx)
 		if err != nil {
 			return err
 		}
@@ -163,8 +163,11 @@ func (r *recounting) account(ctx context.Context, account string) error {
 	return r.correct(ctx, sure)
 }
 
-// counters reads those of an account.
+// counters reads those of an account, with all that its rows show by now.
 func (r *recounting) counters(ctx context.Context, account string) (counted, error) {
+	if _, err := r.s.allTakenUp(ctx); err != nil {
+		return counted{}, err
+	}
 	return r.s.counted(ctx, slices.Concat(stretchesOf(policyCounters, account), stretchesOf(typeCounters, account))...)
 }
 
@@ -226,7 +229,7 @@ func differences(had map[cell]amount, is map[cell]int64) map[cell]difference {
 
 // changedSince are the cells that the log changed after a batch, up to now.
 func (r *recounting) changedSince(ctx context.Context, batch int64) (map[cell]bool, error) {
-	end, err := r.s.catchUp(ctx)
+	end, err := r.s.allTakenUp(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -208,44 +208,94 @@ func TestUnitsOfAnEvent(t *testing.T) {
 	}
 }
 
+// company is how transitions come: so many before anybody looks after them.
+type company struct {
+	name           string
+	atOnce, rounds int
+	accounts       int
+	limit          float64 // of write units later for each
+}
+
+var companies = []company{
+	// A quiet site: somebody looks after each event, and no two are of one
+	// account before the counters are written.
+	{"alone", 1, foldEvery, foldEvery, 7.5},
+	{"a hundred at a time", maxLogEntries, 2, 10, 2.5},
+}
+
+// laterUnits are what is written and read later for each opening and resolving.
+func laterUnits(t testing.TB, c company) (opened, resolved units) {
+	u := newUnitsRig(t)
+	u.s.foldEvery = int64(c.rounds)
+	of := map[string]units{}
+	for n, what := range []struct {
+		name string
+		step step
+	}{{"before", step{doc: "a"}}, {"opened", step{doc: "b", fails: []string{public}}}, {"resolved", step{doc: "c"}}} {
+		u.later()
+		var sum units
+		for round := range c.rounds {
+			for i := range c.atOnce {
+				ref := owned((round*c.atOnce+i)%c.accounts, fmt.Sprintf("%d-%d", round, i))
+				u.apply(ref, what.step, start.Add(time.Duration(n)*time.Minute))
+			}
+			w, r := u.m.units, readUnits(u, u.s)
+			u.later()
+			sum.write, sum.read = sum.write+u.m.units-w, sum.read+readUnits(u, u.s)-r
+		}
+		each := float64(c.rounds * c.atOnce)
+		of[what.name] = units{write: sum.write / each, read: sum.read / each}
+	}
+	return of["opened"], of["resolved"]
+}
+
 // What is written later is shared by what comes together.
 func TestUnitsWrittenLater(t *testing.T) {
-	for _, c := range []struct {
-		name           string
-		atOnce, rounds int
-		accounts       int
-		limit          float64
-	}{
-		// A quiet site: somebody looks after each event, and no two are of one
-		// account before the counters are written.
-		{"alone", 1, foldEvery, foldEvery, 7.5},
-		{"a hundred at a time", maxLogEntries, 2, 10, 2.5},
-	} {
-		u := newUnitsRig(t)
-		u.s.foldEvery = int64(c.rounds)
-		ref := func(round, i int) qrie.Ref {
-			return owned((round*c.atOnce+i)%c.accounts, fmt.Sprintf("%d-%d", round, i))
+	for _, c := range companies {
+		opened, resolved := laterUnits(t, c)
+		t.Logf("%s: %.2f write units later for an opening, %.2f for a resolving", c.name, opened.write, resolved.write)
+		if max(opened.write, resolved.write) > c.limit {
+			t.Errorf("%s: %.2f and %.2f write units later for each, at most %.1f are wanted", c.name, opened.write, resolved.write, c.limit)
 		}
-		for n, what := range []struct {
-			name string
-			step step
-		}{{"before", step{doc: "a"}}, {"opened", step{doc: "b", fails: []string{public}}}, {"resolved", step{doc: "c"}}} {
-			u.later()
-			later := 0.0
-			for round := range c.rounds {
-				for i := range c.atOnce {
-					u.apply(ref(round, i), what.step, start.Add(time.Duration(n)*time.Minute))
-				}
-				before := u.m.units
-				u.later()
-				later += u.m.units - before
+	}
+}
+
+// BenchmarkMillionEvents tells what a million events cost at the list prices of
+// us-east-1: events come three to a look at a resource, three looks in five find
+// another document, and one in twenty leads to a transition.
+func BenchmarkMillionEvents(b *testing.B) {
+	const (
+		looks       = 1e6 / 3
+		changed     = 0.6
+		transitions = 0.05
+		writePrice  = 0.625e-6 // of a unit on demand
+		readPrice   = 0.125e-6
+	)
+	u := newUnitsRig(b)
+	cost := map[string]units{}
+	for _, e := range events {
+		cost[e.name] = u.measure(e, bucket("cost of "+e.name))
+	}
+	for _, c := range companies {
+		b.Run(strings.ReplaceAll(c.name, " ", "_"), func(b *testing.B) {
+			opened, resolved := laterUnits(b, c)
+			sum := func(of func(units) float64) float64 {
+				return looks * ((1-changed)*of(cost["unchanged"]) + (changed-transitions)*of(cost["changed without transition"]) +
+					transitions/2*(of(cost["opened"])+of(opened)+of(cost["resolved"])+of(resolved)))
 			}
-			later /= float64(c.rounds * c.atOnce)
-			t.Logf("%s, %s: %.2f write units later for each", what.name, c.name, later)
-			if later > c.limit {
-				t.Errorf("%s, %s: %.2f write units later for each, at most %.1f are wanted", what.name, c.name, later, c.limit)
-			}
-		}
+			write, read := sum(func(u units) float64 { return u.write }), sum(func(u units) float64 { return u.read })
+			b.ReportMetric(write, "write-units")
+			b.ReportMetric(read, "read-units")
+			b.ReportMetric(write*writePrice+read*readPrice, "USD")
+		})
+	}
+	// AWS Config records an item for each change that it sees, and evaluates the
+	// same five rules on it.
+	for name, items := range map[string]float64{"Config_an_item_a_look": looks, "Config_an_item_an_event": 1e6} {
+		b.Run(name, func(b *testing.B) {
+			evaluations := items * 5
+			b.ReportMetric(items*0.003+min(evaluations, 1e5)*0.001+min(max(evaluations-1e5, 0), 4e5)*0.0008+max(evaluations-5e5, 0)*0.0005, "USD")
+		})
 	}
 }
 
