@@ -162,23 +162,6 @@ func TestTallyCancelsOut(t *testing.T) {
 	}
 }
 
-func TestCountersReadBack(t *testing.T) {
-	f, err := FindingCounter("a", "P", qrie.Resolved, 7).Finding(3, noon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(FindingCount{Account: "a", Policy: "P", Severity: 7, State: qrie.Resolved, Count: 3, LastAt: noon}, f); diff != "" {
-		t.Errorf("finding (-want +got):\n%s", diff)
-	}
-	if _, err := (Counter{Part: "ACTIVE/x"}).Finding(1, noon); err == nil {
-		t.Error("a counter without severity was read")
-	}
-	c := DayCounter(noon, qrie.High, true)
-	if band, resolved := c.Day(); c.Name != "2026-03-14" || band != qrie.High || !resolved {
-		t.Errorf("day %s, band %s, resolved %v", c.Name, band, resolved)
-	}
-}
-
 func TestSeverityRanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		bands []qrie.Band

@@ -9,6 +9,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -22,9 +24,11 @@ type Store interface {
 	Resources
 	Findings
 	Counters
+	Exceptions
 	Summaries
 	Work
 	Tokens
+	Audit
 
 	// Ping is nil while the store can read and write.
 	Ping(ctx context.Context) error
@@ -33,6 +37,11 @@ type Store interface {
 	Maintain(ctx context.Context, now time.Time) (trimmed int, err error)
 	Close() error
 }
+
+// ErrUnavailable: the store cannot be reached, or takes no more for now, and was
+// asked as often as it may be. Nothing is known of a write that failed so: do it
+// again, later. An adapter without a server of its own never returns it.
+var ErrUnavailable = errors.New("the store is not available")
 
 // Retention of what is not kept for ever.
 const (
@@ -44,6 +53,7 @@ const (
 	KeepDeadLetters = 14 * 24 * time.Hour
 	KeepOutbox      = 7 * 24 * time.Hour
 	KeepJobs        = 30 * 24 * time.Hour
+	KeepAudit       = 400 * 24 * time.Hour // a year, and the time to look back on it
 )
 
 // Accounts are few: tens of thousands at the most.
@@ -228,6 +238,9 @@ type Findings interface {
 type PageRequest struct {
 	Size  int    // 1 to MaxPage; 0 is DefaultPage
 	Token string // of the page before; empty for the first
+	// Scope is what bounds what the caller may see, such as its role, in one
+	// spelling. A token opens for the scope that it was given to and no other.
+	Scope string
 }
 
 // Sizes of a page.
@@ -287,16 +300,18 @@ type Drift struct {
 	Had, Is   int64
 }
 
-// Counters are kept in the transaction of what they count. An empty account
-// asks for the totals over all accounts, which are counters of their own;
-// EachAccount asks for one row an account.
+// Counters follow what they count exactly: a change of one is written in the
+// transaction of what it counts, and added once. An empty account asks for the
+// totals over all accounts, which are counters of their own; EachAccount asks
+// for one row an account.
 type Counters interface {
 	CountFindings(ctx context.Context, account string) ([]FindingCount, error)
 	CountVerdicts(ctx context.Context, account string) ([]VerdictCount, error)
 	CountResources(ctx context.Context, account string) ([]ResourceCount, error)
 	CountDays(ctx context.Context, from string) ([]DayCount, error)
-	// Recount computes every counter anew from what is stored and corrects
-	// those that differ. The result names each.
+	// Recount compares counters with what is stored and corrects those that
+	// differ. The result names each. One call may count a bounded part, and
+	// the next goes on after it.
 	Recount(ctx context.Context) ([]Drift, error)
 }
 
@@ -309,6 +324,18 @@ type Summary struct {
 	Payload    json.RawMessage
 	ComputedAt time.Time
 	Fence      int64 // of the refresh that wrote it
+}
+
+// MaxSummaryBytes bounds the payload of a summary: a row of a store is bounded,
+// and a dashboard shows little.
+const MaxSummaryBytes = 350 << 10
+
+// Valid reports what is wrong with a summary by itself.
+func (v Summary) Valid() error {
+	if len(v.Payload) == 0 || len(v.Payload) > MaxSummaryBytes {
+		return fmt.Errorf("summary %.40q has %d bytes; 1 to %d are possible", v.Key, len(v.Payload), MaxSummaryBytes)
+	}
+	return ValidName("summary", v.Key)
 }
 
 // Summaries are the shared part of the summary cache.

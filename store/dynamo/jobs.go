@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,14 +28,11 @@ func (s *Store) jobRow(j store.Job, revision int64) (row item, err error) {
 	return row, nil
 }
 
-// maxJobID leaves room for the time before it in an index.
-const maxJobID = 512
-
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
-	defer s.metrics.request("qrie_jobs", "put")(&err)
-	if j.ID == "" || len(j.ID) > maxJobID || len(j.Kind) > maxJobID {
-		return fmt.Errorf("job %q needs an id and a kind of at most %d bytes", j.ID, maxJobID)
+	defer s.metrics.Request("qrie_jobs", "put")(&err)
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
 	}
 	row, err := s.jobRow(j, 1)
 	if err != nil {
@@ -65,11 +63,11 @@ func (s *Store) job(ctx context.Context, id string) (j store.Job, revision int64
 
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
-	sk := pageItem + page.Page
-	if len(sk) > maxKeyBytes {
-		return j, fmt.Errorf("page of job %s: its name is longer than %d bytes", job, maxKeyBytes-len(pageItem))
+	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
+	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+		return j, err
 	}
+	sk := pageItem + page.Page
 	for n := 1; ; n++ {
 		old, revision, err := s.job(ctx, job)
 		if err != nil {
@@ -102,14 +100,14 @@ func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, 
 
 // Job reads one job.
 func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "get")(&err)
+	defer s.metrics.Request("qrie_jobs", "get")(&err)
 	j, _, err = s.job(ctx, id)
 	return j, err
 }
 
 // ListJobs reads the newest jobs of a kind, or of every kind.
 func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "list")(&err)
+	defer s.metrics.Request("qrie_jobs", "list")(&err)
 	st := stretch{table: jobsTable, index: &jobsNewest, pk: jobsShelf, backwards: true, limit: min(limit, maxFetch)}
 	if kind != "" {
 		st.index, st.pk = &jobsOfKind, "kind#"+kind

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
-	defer s.metrics.request("qrie_jobs", "put")(&err)
+	defer s.metrics.Request("qrie_jobs", "put")(&err)
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
+	}
 	body, err := encode("job "+j.ID, j)
 	if err != nil {
 		return err
@@ -40,7 +44,10 @@ func scanJob(r *sql.Rows) (j store.Job, err error) {
 
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
+	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
+	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+		return j, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		var body []byte
 		err := tx.QueryRow("SELECT body FROM qrie_jobs WHERE id = ?", job).Scan(&body)
@@ -69,7 +76,7 @@ func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, 
 
 // Job reads one job.
 func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "get")(&err)
+	defer s.metrics.Request("qrie_jobs", "get")(&err)
 	var body []byte
 	err = s.db.QueryRow(ctx, "SELECT body FROM qrie_jobs WHERE id = ?", id).Scan(&body)
 	if absent(err) {
@@ -83,7 +90,7 @@ func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
 
 // ListJobs reads the newest jobs of a kind, or of every kind.
 func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "list")(&err)
+	defer s.metrics.Request("qrie_jobs", "list")(&err)
 	var rows *sql.Rows
 	if kind == "" {
 		rows, err = s.db.Query(ctx, "SELECT body FROM qrie_jobs ORDER BY started DESC, id DESC LIMIT ?", limit)
