@@ -16,6 +16,9 @@ type Event struct {
 	SourceIP  string    `json:"source_ip,omitempty"`
 	UserAgent string    `json:"user_agent,omitempty"` // at most 256 bytes
 	Actor     Actor     `json:"actor"`
+	// Wide is set where the event named the type of the resource and not which
+	// of them: it may be the cause, and another event as well.
+	Wide bool `json:"wide,omitempty"`
 }
 
 // Actor is who called the API, as far as CloudTrail tells.
@@ -65,8 +68,9 @@ const (
 // Attribution says how sure a cause is.
 type Attribution string
 
-// A cause is exact when exactly one event can have made the change, ambiguous
-// when several can, unknown when none was seen. It is never guessed.
+// A cause is exact when exactly one event can have made the change and named
+// the resource, ambiguous when several can or the one names only its type,
+// unknown when none was seen. It is never guessed.
 const (
 	AttributionExact     Attribution = "exact"
 	AttributionAmbiguous Attribution = "ambiguous"

@@ -33,6 +33,9 @@ func causeOf(stored *store.Resource, events []qrie.Event, observedAt time.Time, 
 		cause.Note = note
 	case 1:
 		cause.Attribution = qrie.AttributionExact
+		if cause.Events[0].Wide {
+			cause.Attribution = qrie.AttributionAmbiguous
+		}
 	default:
 		cause.Attribution = qrie.AttributionAmbiguous
 	}

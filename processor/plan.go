@@ -111,15 +111,42 @@ func (t planTask) id() string { return fmt.Sprintf("plan/%d", t.Page) }
 // planKey keeps the stretches of a plan in one shard, in order.
 const planKey = "plan"
 
-// planAccounts is how many accounts one task lays out: with ten Regions and a
-// hundred types, 100,000 small records.
-const planAccounts = 100
+const (
+	// planAccounts is how many accounts one task lays out: with ten Regions and
+	// a hundred types, 100,000 small records would be too many, so a job is
+	// also paced.
+	planAccounts = 4
+	// planAhead is how many pages of a job may be under way when more are laid
+	// out. A page of a scan reads what it lists, so this bounds what all scans
+	// ask of AWS at a time, and how long a shard waits for them.
+	planAhead = 64
+	planPause = time.Second
+)
 
-// planPage lays out one stretch of a job. Done twice, it publishes tasks twice
-// that are counted once.
+// planPage lays out one stretch of a job, when there is room. Done twice, it
+// publishes tasks twice that are counted once.
 func (s *session) planPage(t planTask) error {
 	if err := s.w.Store.PutJob(s.ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
 		return fmt.Errorf("write job %s: %w", t.Job.ID, err)
+	}
+	job, counted, err := s.w.Store.JobPage(s.ctx, t.Job.ID, t.id())
+	if errors.Is(err, qrie.ErrNotFound) || err == nil && (counted || job.State != store.JobRunning) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read job %s: %w", t.Job.ID, err)
+	}
+	if job.Pages-job.Done > planAhead {
+		// The record goes round once more: it is never far from the end of the
+		// shard, and holds up no checkpoint.
+		if !sleep(s.ctx, planPause) {
+			return errSessionEnded
+		}
+		r, err := encode(kindPlan, planKey, []planTask{t})
+		if err != nil {
+			return err
+		}
+		return s.publish([]stream.Record{r})
 	}
 	if err := s.w.desk.reload(s.ctx); err != nil {
 		return err
@@ -150,6 +177,22 @@ func (s *session) planPage(t planTask) error {
 		}
 	}
 	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), More: int64(len(tasks))})
+}
+
+// pageOver reports that a page needs no work: it was counted, by another record
+// of it, or its job was cancelled.
+func (s *session) pageOver(job, page string) (bool, error) {
+	if job == "" {
+		return false, nil
+	}
+	j, counted, err := s.w.Store.JobPage(s.ctx, job, page)
+	if errors.Is(err, qrie.ErrNotFound) {
+		return false, nil // past its retention, or not yet written
+	}
+	if err != nil {
+		return false, fmt.Errorf("read job %s: %w", job, err)
+	}
+	return counted || j.State == store.JobCancelled, nil
 }
 
 // tasks are the first pages of the accounts' scopes.

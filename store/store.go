@@ -400,9 +400,10 @@ type JobState string
 
 // The states of a job.
 const (
-	JobRunning JobState = "running"
-	JobDone    JobState = "done"
-	JobFailed  JobState = "failed"
+	JobRunning   JobState = "running"
+	JobDone      JobState = "done"
+	JobFailed    JobState = "failed"
+	JobCancelled JobState = "cancelled"
 )
 
 // JobPage is the outcome of one page task.
@@ -439,6 +440,13 @@ type Work interface {
 	// FinishPage counts one page of a job and finishes the job when Done
 	// reaches Pages. ErrNotFound.
 	FinishPage(ctx context.Context, job string, page JobPage, at time.Time) (Job, error)
+	// JobPage reads a job and whether FinishPage has counted the page.
+	// ErrNotFound.
+	JobPage(ctx context.Context, job, page string) (j Job, counted bool, err error)
+	// CancelJob ends a job that runs, wherever its pages stand; pages under
+	// way are counted still. Cancelling twice is cancelling once. ErrNotFound,
+	// or ErrConflict if the job is done or has failed.
+	CancelJob(ctx context.Context, id string, at time.Time) (Job, error)
 	Job(ctx context.Context, id string) (Job, error)
 	ListJobs(ctx context.Context, kind string, limit int) ([]Job, error) // newest first; kind may be empty
 

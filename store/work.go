@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,11 +31,19 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 }
 
 // NewestEvents are the newest events of several lists, each event once, at
-// most qrie.MaxCauseEvents.
+// most qrie.MaxCauseEvents. The order of the lists does not matter. An event
+// that names the resource in one of them names it.
 func NewestEvents(lists ...[]qrie.Event) []qrie.Event {
 	out := slices.Concat(lists...)
 	slices.SortStableFunc(out, func(x, y qrie.Event) int {
-		return cmp.Or(y.Time.Compare(x.Time), cmp.Compare(x.ID, y.ID))
+		exactFirst := 0
+		if x.Wide != y.Wide {
+			exactFirst = -1
+			if x.Wide {
+				exactFirst = 1
+			}
+		}
+		return cmp.Or(y.Time.Compare(x.Time), cmp.Compare(x.ID, y.ID), exactFirst)
 	})
 	out = slices.CompactFunc(out, func(x, y qrie.Event) bool { return x.ID == y.ID })
 	return out[:min(len(out), qrie.MaxCauseEvents)]
@@ -43,7 +52,7 @@ func NewestEvents(lists ...[]qrie.Event) []qrie.Event {
 // Finish counts one page. The job is over once every page planned is done: as
 // failed if a page could not be done, which is told from single resources that
 // failed. A page that finishes before the one that planned it is counted in
-// any order.
+// any order. What was cancelled stays so.
 func (j Job) Finish(page JobPage, at time.Time) Job {
 	j.Done++
 	j.Pages += page.More
@@ -51,6 +60,9 @@ func (j Job) Finish(page JobPage, at time.Time) Job {
 	j.Failed += page.Failed
 	if page.Error != "" {
 		j.Error = page.Error
+	}
+	if j.State == JobCancelled {
+		return j
 	}
 	j.State, j.Finished = JobRunning, time.Time{}
 	if j.Done >= j.Pages {
@@ -60,4 +72,16 @@ func (j Job) Finish(page JobPage, at time.Time) Job {
 		}
 	}
 	return j
+}
+
+// Cancel ends a job that runs, as CancelJob promises.
+func (j Job) Cancel(at time.Time) (Job, error) {
+	switch j.State {
+	case JobCancelled:
+		return j, nil
+	case JobRunning:
+		j.State, j.Finished = JobCancelled, at.UTC()
+		return j, nil
+	}
+	return j, fmt.Errorf("job %s is %s already: %w", j.ID, j.State, qrie.ErrConflict)
 }

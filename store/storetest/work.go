@@ -171,6 +171,54 @@ var workCases = []testCase{
 		same(w, "failed", got.State, store.JobFailed)
 		same(w, "error", got.Error, "denied")
 	}},
+	{"a page is counted or not", func(w *world) {
+		_, _, err := w.s.JobPage(w.ctx, "j", "1")
+		w.want(err, qrie.ErrNotFound)
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", State: store.JobRunning, Started: w.now, Pages: 2}))
+		j, counted, err := w.s.JobPage(w.ctx, "j", "1")
+		w.ok(err)
+		same(w, "before", counted, false)
+		same(w, "the job", j.Pages, int64(2))
+		_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1"}, w.now)
+		w.ok(err)
+		j, counted, err = w.s.JobPage(w.ctx, "j", "1")
+		w.ok(err)
+		same(w, "after", counted, true)
+		same(w, "pages done", j.Done, int64(1))
+		_, counted, err = w.s.JobPage(w.ctx, "j", "2")
+		w.ok(err)
+		same(w, "another page", counted, false)
+	}},
+
+	{"a job is cancelled while it runs, and stays so", func(w *world) {
+		_, err := w.s.CancelJob(w.ctx, "j", w.now)
+		w.want(err, qrie.ErrNotFound)
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", State: store.JobRunning, Started: w.now, Pages: 2}))
+		at := w.tick(time.Minute)
+		for range 2 {
+			j, err := w.s.CancelJob(w.ctx, "j", at)
+			w.ok(err)
+			same(w, "state", j.State, store.JobCancelled)
+			same(w, "finished", j.Finished, at)
+			w.tick(time.Minute)
+		}
+		for _, page := range []string{"1", "2"} {
+			_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: page, Items: 3}, w.now)
+			w.ok(err)
+		}
+		j, err := w.s.Job(w.ctx, "j")
+		w.ok(err)
+		same(w, "state when all pages are done", j.State, store.JobCancelled)
+		same(w, "finished", j.Finished, at)
+		same(w, "items", j.Items, int64(6))
+
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "short", Kind: "policy", State: store.JobRunning, Started: w.now, Pages: 1}))
+		_, err = w.s.FinishPage(w.ctx, "short", store.JobPage{Page: "1"}, w.now)
+		w.ok(err)
+		_, err = w.s.CancelJob(w.ctx, "short", w.now)
+		w.want(err, qrie.ErrConflict)
+	}},
+
 	{"jobs list newest first", func(w *world) {
 		for i := range 6 {
 			w.ok(w.s.PutJob(w.ctx, store.Job{ID: fmt.Sprint("j", i), Kind: []string{"inventory", "policy"}[i%2], State: store.JobRunning, Started: w.tick(time.Second)}))
