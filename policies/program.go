@@ -23,6 +23,9 @@ type Program struct {
 	scope    qrie.Scope
 	severity qrie.Severity
 	params   map[string]any // by the name that expressions use
+
+	turns [][]time.Duration // the turns of the policy's clock, with their spans
+	dates []time.Time       // that count for every resource
 }
 
 // Input is one resource to judge.
@@ -50,6 +53,7 @@ func (p *Policy) Bind(l qrie.Launch) (*Program, error) {
 	if pr.params, err = p.bindParams(l.Params); err != nil {
 		return nil, fmt.Errorf("bind %s: %w", p.ID, err)
 	}
+	pr.bindClock()
 	return pr, nil
 }
 
@@ -59,41 +63,45 @@ func (pr *Program) Policy() *Policy { return pr.policy }
 // Evaluate judges one resource. It never fails: what cannot be evaluated is
 // Unknown and says why.
 func (pr *Program) Evaluate(in Input) qrie.Verdict {
-	v := qrie.Verdict{Policy: pr.policy.ID, Severity: pr.severity}
 	if reason, covered := pr.covers(in); !covered {
-		v.Outcome, v.Reason, v.OutOfScope = qrie.Skip, reason, true
+		v := pr.verdict(qrie.Skip, reason)
+		v.OutOfScope = true
 		return v
 	} else if reason != "" {
-		v.Outcome, v.Reason = qrie.Unknown, reason
-		return v
+		return pr.verdict(qrie.Unknown, reason)
 	}
-	if pr.policy.UsesNow {
-		v.DueAt = nextMidnight(in.Now)
-	}
+	v := pr.judge(in)
+	v.DueAt = pr.dueAt(in, v)
+	return v
+}
+
+func (pr *Program) verdict(outcome qrie.Outcome, reason string) qrie.Verdict {
+	return qrie.Verdict{Policy: pr.policy.ID, Severity: pr.severity, Outcome: outcome, Reason: reason}
+}
+
+// judge is the verdict on a resource that the launch covers, without when it
+// is due.
+func (pr *Program) judge(in Input) qrie.Verdict {
 	a := pr.activate(in)
 	if when := pr.policy.when; when != nil {
 		switch applies := when.eval(a); applies {
 		case types.True:
 		case types.False:
-			v.Outcome, v.Reason = qrie.Skip, "does not apply to this resource: "+when.text+" is false"
-			return v
+			return pr.verdict(qrie.Skip, "does not apply to this resource: "+when.text+" is false")
 		default:
-			v.Outcome, v.Reason = qrie.Unknown, pr.whyUnknown(when, applies, in.View)
-			return v
+			return pr.verdict(qrie.Unknown, pr.whyUnknown(when, applies, in.View))
 		}
 	}
 	found, reason := pr.violations(a, in.View)
 	switch {
 	case len(found) > 0:
-		v.Outcome = qrie.Fail
-		v.Evidence = evidenceOf(found)
-		v.Summary = pr.summary(a, found)
+		v := pr.verdict(qrie.Fail, "")
+		v.Evidence, v.Summary = evidenceOf(found), pr.summary(a, found)
+		return v
 	case reason != "":
-		v.Outcome, v.Reason = qrie.Unknown, reason
-	default:
-		v.Outcome = qrie.Pass
+		return pr.verdict(qrie.Unknown, reason)
 	}
-	return v
+	return pr.verdict(qrie.Pass, "")
 }
 
 // covers tells whether the launch covers the resource. Where tags decide and
@@ -216,13 +224,6 @@ func cannotRead(m qrie.Missing) string {
 		text += "; allow " + m.Action + " to qrie's role"
 	}
 	return text
-}
-
-// nextMidnight is when a verdict that reads the clock is due again: the next
-// midnight UTC after t. Limits are whole days, so a day is soon enough, and
-// one moment for all lets them be judged in one round.
-func nextMidnight(t time.Time) time.Time {
-	return t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
 // cut shortens a text to at most n bytes and shows that it did.
