@@ -20,31 +20,44 @@ const LargeVariable = "QRIE_BENCH_LARGE"
 // dashboard asks for, at 100,000 findings and, if LargeVariable is set, at
 // 1,000,000. open returns a store that was filled with that many by Populate.
 // Each turn begins with another account, policy or resource and pages on up to
-// ten times. What reads took is told in milliseconds and, at the larger size,
-// as a multiple of the smaller.
+// ten times. The sizes take turns, so that their ratio is that of the store and
+// not of what else the machine does.
 func BenchmarkReads(b *testing.B, open func(b *testing.B, findings int) store.Store) {
 	sizes := []int{100_000}
 	if os.Getenv(LargeVariable) != "" {
 		sizes = append(sizes, 1_000_000)
 	}
-	smaller := map[string]time.Duration{}
+	var all [][]read
 	for _, size := range sizes {
 		start := time.Now()
 		s := open(b, size)
+		b.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				b.Error(err)
+			}
+		})
 		b.Logf("%d findings in %s", size, time.Since(start).Round(time.Second))
-		for _, r := range reads(s) {
-			b.Run(fmt.Sprintf("%d/%s", size, r.name), func(b *testing.B) {
-				median := timed(b, r.page)
-				if size == sizes[0] {
-					smaller[r.name] = median
-				} else if smaller[r.name] > 0 {
-					b.ReportMetric(float64(median)/float64(smaller[r.name]), "times-100,000")
+		all = append(all, reads(s))
+	}
+	for i, r := range all[0] {
+		b.Run(r.name, func(b *testing.B) {
+			var at []*turns // by size
+			for n := range sizes {
+				at = append(at, &turns{page: all[n][i].page})
+			}
+			for b.Loop() {
+				for _, t := range at {
+					t.next(b)
 				}
-			})
-		}
-		if err := s.Close(); err != nil {
-			b.Error(err)
-		}
+			}
+			for n, size := range sizes {
+				b.ReportMetric(at[n].quantile(50), fmt.Sprintf("p50-ms-at-%d", size))
+				b.ReportMetric(at[n].quantile(99), fmt.Sprintf("p99-ms-at-%d", size))
+			}
+			if len(sizes) > 1 {
+				b.ReportMetric(at[1].quantile(50)/at[0].quantile(50), "times")
+			}
+		})
 	}
 }
 
@@ -153,26 +166,30 @@ var resourceLists = []struct {
 	{"failing", func(int) store.ResourceQuery { return store.ResourceQuery{Failing: &yes} }},
 }
 
-// timed reports the quantiles of single reads and returns their median.
-func timed(b *testing.B, page func(ctx context.Context, i int, token string) (string, error)) time.Duration {
-	took := make([]time.Duration, 0, b.N)
-	token, turn := "", 0
-	b.ReportAllocs()
-	for i := range b.N {
-		if i%10 == 0 || token == "" {
-			token = ""
-			turn++
-		}
-		start := time.Now()
-		next, err := page(b.Context(), turn, token)
-		took = append(took, time.Since(start))
-		if err != nil {
-			b.Fatal(err)
-		}
-		token = next
+// turns are single reads of one sort, timed.
+type turns struct {
+	page  func(ctx context.Context, i int, token string) (string, error)
+	token string
+	turn  int
+	took  []time.Duration
+}
+
+func (t *turns) next(b *testing.B) {
+	if len(t.took)%10 == 0 || t.token == "" {
+		t.token = ""
+		t.turn++
 	}
-	slices.Sort(took)
-	b.ReportMetric(took[len(took)/2].Seconds()*1000, "p50-ms")
-	b.ReportMetric(took[len(took)*99/100].Seconds()*1000, "p99-ms")
-	return took[len(took)/2]
+	start := time.Now()
+	token, err := t.page(b.Context(), t.turn, t.token)
+	t.took = append(t.took, time.Since(start))
+	if err != nil {
+		b.Fatal(err)
+	}
+	t.token = token
+}
+
+// quantile is in milliseconds.
+func (t *turns) quantile(percent int) float64 {
+	slices.Sort(t.took)
+	return t.took[len(t.took)*percent/100].Seconds() * 1000
 }
