@@ -64,27 +64,3 @@ const (
 	ReasonEvent MarkReason = "event" // a CloudTrail event names it
 	ReasonScan  MarkReason = "scan"  // a scan listed it, or did not list what is stored
 )
-
-// Attribution says how sure a cause is.
-type Attribution string
-
-// A cause is exact when exactly one event can have made the change and named
-// the resource, ambiguous when several can or the one names only its type,
-// unknown when none was seen. It is never guessed.
-const (
-	AttributionExact     Attribution = "exact"
-	AttributionAmbiguous Attribution = "ambiguous"
-	AttributionUnknown   Attribution = "unknown"
-)
-
-// Cause is the CloudTrail event or events behind a transition.
-type Cause struct {
-	Attribution Attribution `json:"attribution"`
-	Events      []Event     `json:"events"`          // newest first, at most MaxCauseEvents
-	After       time.Time   `json:"after,omitzero"`  // the change happened after this observation
-	Before      time.Time   `json:"before,omitzero"` // and not after this one
-	Note        string      `json:"note,omitempty"`  // what else opened it: "policy launched", "found by scan"
-}
-
-// MaxCauseEvents bounds the events that one cause lists.
-const MaxCauseEvents = 5

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/qrie-sec/qrie"
-	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
 
@@ -65,7 +64,7 @@ func (t *touched) line() int {
 
 // merge adds what another mark of the same resource knows.
 func (t *touched) merge(o touched) {
-	t.Events = store.NewestEvents(t.Events, o.Events)
+	t.Events = qrie.NewestEvents(t.Events, o.Events)
 	t.Attempt = min(t.Attempt, o.Attempt)
 	if o.Reason == qrie.ReasonEvent {
 		t.Reason = qrie.ReasonEvent

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -19,7 +17,7 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 	if out.Ref.ARN == "" {
 		out.Ref.ARN = m.Ref.ARN
 	}
-	out.Events = NewestEvents(m.Events, next.Events)
+	out.Events = qrie.NewestEvents(m.Events, next.Events)
 	if m.DueAt.Before(out.DueAt) {
 		out.DueAt = m.DueAt
 	}
@@ -28,25 +26,6 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 	}
 	out.Attempts = max(m.Attempts, next.Attempts)
 	return out
-}
-
-// NewestEvents are the newest events of several lists, each event once, at
-// most qrie.MaxCauseEvents. The order of the lists does not matter. An event
-// that names the resource in one of them names it.
-func NewestEvents(lists ...[]qrie.Event) []qrie.Event {
-	out := slices.Concat(lists...)
-	slices.SortStableFunc(out, func(x, y qrie.Event) int {
-		exactFirst := 0
-		if x.Wide != y.Wide {
-			exactFirst = -1
-			if x.Wide {
-				exactFirst = 1
-			}
-		}
-		return cmp.Or(y.Time.Compare(x.Time), cmp.Compare(x.ID, y.ID), exactFirst)
-	})
-	out = slices.CompactFunc(out, func(x, y qrie.Event) bool { return x.ID == y.ID })
-	return out[:min(len(out), qrie.MaxCauseEvents)]
 }
 
 // Finish counts one page. The job is over once every page planned is done: as

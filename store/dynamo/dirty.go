@@ -33,7 +33,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 			}
 			next, condition, values = old.Merge(m), "#Revision = :r", item{":r": number(old.Revision)}
 		} else {
-			next.Events = store.NewestEvents(m.Events)
+			next.Events = qrie.NewestEvents(m.Events)
 		}
 		// By chance, so that a mark that was deleted never matches a later one.
 		next.Revision = 1 + rand.Int64N(1<<62)

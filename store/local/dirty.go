@@ -26,7 +26,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 		if old != nil {
 			m = old.Merge(m)
 		} else {
-			m.Events = store.NewestEvents(m.Events)
+			m.Events = qrie.NewestEvents(m.Events)
 			if err := addOne(tx, byDirty, 1); err != nil {
 				return err
 			}
