@@ -77,7 +77,7 @@ func allTypes() (names []string) {
 
 // job is one whose only page so far is that which lays it out.
 func (s Starter) job(kind, scope, reason string) store.Job {
-	return store.Job{ID: s.NewID(), Kind: kind, Scope: scope, Reason: reason, State: store.JobRunning, Started: s.Now(), Pages: 1}
+	return store.Job{ID: s.NewID(), Kind: kind, Scope: scope, Reason: reason, Started: s.Now()}.Begin(planTask{}.id())
 }
 
 func (s Starter) start(ctx context.Context, t planTask) (string, error) {
@@ -130,7 +130,7 @@ func (s *session) planPage(t planTask) error {
 		return fmt.Errorf("write job %s: %w", t.Job.ID, err)
 	}
 	job, counted, err := s.w.Store.JobPage(s.ctx, t.Job.ID, t.id())
-	if errors.Is(err, qrie.ErrNotFound) || err == nil && (counted || job.State != store.JobRunning) {
+	if errors.Is(err, qrie.ErrNotFound) || err == nil && (counted || job.State == store.JobCancelled) {
 		return nil
 	}
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *session) planPage(t planTask) error {
 	})
 	rest := accounts[min(len(accounts), planAccounts):]
 	accounts = accounts[:len(accounts)-len(rest)]
-	tasks, err := t.tasks(accounts)
+	records, pages, err := t.pages(accounts)
 	if err != nil {
 		return err
 	}
@@ -169,14 +169,14 @@ func (s *session) planPage(t planTask) error {
 		if err != nil {
 			return err
 		}
-		tasks = append(tasks, r)
+		records, pages = append(records, r), append(pages, follow.id())
 	}
-	if len(tasks) > 0 {
-		if err := s.publish(tasks); err != nil {
+	if len(records) > 0 {
+		if err := s.publish(records); err != nil {
 			return err
 		}
 	}
-	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), More: int64(len(tasks))})
+	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), Next: pages})
 }
 
 // pageOver reports that a page needs no work: it was counted, by another record
@@ -195,25 +195,27 @@ func (s *session) pageOver(job, page string) (bool, error) {
 	return counted || j.State == store.JobCancelled, nil
 }
 
-// tasks are the first pages of the accounts' scopes.
-func (t planTask) tasks(accounts []qrie.Account) (records []stream.Record, err error) {
-	add := func(r stream.Record, failed error) {
-		records, err = append(records, r), errors.Join(err, failed)
+// pages are the first pages of the accounts' scopes, as records and by id.
+func (t planTask) pages(accounts []qrie.Account) (records []stream.Record, ids []string, err error) {
+	add := func(id string, r stream.Record, failed error) {
+		records, ids, err = append(records, r), append(ids, id), errors.Join(err, failed)
 	}
 	for _, a := range accounts {
 		for _, name := range t.Types {
 			if t.Job.Kind == jobPolicy {
 				task := judgeTask{Job: t.Job.ID, Account: a.ID, Type: name, Note: t.Note}
-				add(encode(kindJudge, task.key(), []judgeTask{task}))
+				r, err := encode(kindJudge, task.key(), []judgeTask{task})
+				add(task.id(), r, err)
 				continue
 			}
 			for _, region := range regionsOf(a, name) {
 				task := scanTask{Job: t.Job.ID, Account: a.ID, Region: region, Type: name, Started: t.Job.Started}
-				add(encode(kindScan, task.key(), []scanTask{task}))
+				r, err := encode(kindScan, task.key(), []scanTask{task})
+				add(task.id(), r, err)
 			}
 		}
 	}
-	return records, err
+	return records, ids, err
 }
 
 // homeRegion is where AWS serves IAM and lists buckets.

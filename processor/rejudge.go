@@ -52,7 +52,7 @@ func (s *session) judgePage(t judgeTask) error {
 		if err := s.publish([]stream.Record{r}); err != nil {
 			return err
 		}
-		page.More = 1
+		page.Next = []string{follow.id()}
 	}
 	return s.finishPage(t.Job, page)
 }

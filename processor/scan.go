@@ -93,7 +93,7 @@ func (s *session) scanPage(t scanTask) error {
 	if err := s.publish([]stream.Record{r}); err != nil {
 		return err
 	}
-	page.Items, page.More = int64(len(refs)), 1
+	page.Items, page.Next = int64(len(refs)), []string{follow.id()}
 	return s.finishPage(t.Job, page)
 }
 
@@ -177,7 +177,7 @@ func (s *session) sweep(t scanTask) error {
 		if err := s.publish([]stream.Record{r}); err != nil {
 			return err
 		}
-		page.More = 1
+		page.Next = []string{follow.id()}
 	} else {
 		s.w.metrics.scanSuccess.WithLabelValues(qrie.ServiceOf(t.Type)).Set(float64(s.w.Now().Unix()))
 	}

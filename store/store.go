@@ -393,6 +393,9 @@ type Job struct {
 	Items    int64     `json:"items"` // resources listed or judged
 	Failed   int64     `json:"failed"`
 	Error    string    `json:"error,omitempty"` // the last one
+	// Open is 0 when every page that was planned is done, and something else
+	// before: see Begin.
+	Open uint64 `json:"open,omitempty"`
 }
 
 // JobState says where a job stands.
@@ -412,7 +415,7 @@ type JobPage struct {
 	Items  int64
 	Failed int64
 	Error  string
-	More   int64 // further page tasks that this one published
+	Next   []string // further pages that this one published
 }
 
 // Work makes work resumable.
@@ -437,8 +440,8 @@ type Work interface {
 
 	// PutJob adds a job; ErrExists if the id is taken.
 	PutJob(ctx context.Context, j Job) error
-	// FinishPage counts one page of a job and finishes the job when Done
-	// reaches Pages. ErrNotFound.
+	// FinishPage counts one page of a job and finishes the job with the last
+	// one, in whatever order they come. ErrNotFound.
 	FinishPage(ctx context.Context, job string, page JobPage, at time.Time) (Job, error)
 	// JobPage reads a job and whether FinishPage has counted the page.
 	// ErrNotFound.

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -28,23 +30,43 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 	return out
 }
 
-// Finish counts one page. The job is over once every page planned is done: as
-// failed if a page could not be done, which is told from single resources that
-// failed. A page that finishes before the one that planned it is counted in
-// any order. What was cancelled stays so.
+// Begin is the job with its first pages.
+//
+// A page may be done before the one that published it is counted, so that Done
+// reaching Pages does not tell the end. Open does: it takes each page twice, when
+// it is published and when it is done, by exclusive or, and so is 0 when all
+// have been both. (Apache Storm tracks its trees of tuples so.)
+func (j Job) Begin(pages ...string) Job {
+	j.State = JobRunning
+	return j.publish(pages)
+}
+
+func (j Job) publish(pages []string) Job {
+	j.Pages += int64(len(pages))
+	for _, page := range pages {
+		j.Open ^= pageMark(page)
+	}
+	return j
+}
+
+func pageMark(page string) uint64 {
+	sum := sha256.Sum256([]byte(page))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// Finish counts one page. The job is over with the last one: as failed if a
+// page could not be done, which is told from single resources that failed. What
+// was cancelled stays so.
 func (j Job) Finish(page JobPage, at time.Time) Job {
+	j = j.publish(page.Next)
+	j.Open ^= pageMark(page.Page)
 	j.Done++
-	j.Pages += page.More
 	j.Items += page.Items
 	j.Failed += page.Failed
 	if page.Error != "" {
 		j.Error = page.Error
 	}
-	if j.State == JobCancelled {
-		return j
-	}
-	j.State, j.Finished = JobRunning, time.Time{}
-	if j.Done >= j.Pages {
+	if j.State == JobRunning && j.Open == 0 {
 		j.State, j.Finished = JobDone, at.UTC()
 		if j.Error != "" {
 			j.State = JobFailed

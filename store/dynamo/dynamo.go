@@ -119,11 +119,11 @@ func (s *Store) known(ctx context.Context) error {
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
-		return fmt.Errorf("there is no table %s: run the migration first", s.table(metaTable))
+		return fmt.Errorf("there is no table %s: run: qrie migrate", s.table(metaTable))
 	case err != nil:
 		return fmt.Errorf("read the version of the tables: %w", err)
 	case it == nil:
-		return fmt.Errorf("the tables %s… are not complete: run the migration first", s.prefix)
+		return fmt.Errorf("the tables %s… are not complete: run: qrie migrate", s.prefix)
 	case it.num("Version") != schemaVersion:
 		return fmt.Errorf("the tables %s… are of version %d, this qrie knows version %d", s.prefix, it.num("Version"), schemaVersion)
 	}

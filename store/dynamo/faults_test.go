@@ -369,7 +369,7 @@ func TestAnswersLostAfterTheWrite(t *testing.T) {
 	if err != nil || l.Generation != w.set.Generation+1 {
 		t.Errorf("launched at generation %d: %v", l.Generation, err)
 	}
-	if err := w.faulty.PutJob(t.Context(), store.Job{ID: "j", Kind: "policy", Started: start, State: store.JobRunning, Pages: 2}); err != nil && !errors.Is(err, qrie.ErrExists) {
+	if err := w.faulty.PutJob(t.Context(), store.Job{ID: "j", Kind: "policy", Started: start}.Begin("1", "2")); err != nil && !errors.Is(err, qrie.ErrExists) {
 		t.Error(err)
 	}
 	j, err := w.faulty.FinishPage(t.Context(), "j", store.JobPage{Page: "1", Items: 3}, start)

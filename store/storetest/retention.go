@@ -148,7 +148,7 @@ var retentionCases = []testCase{
 		w.launched(public)
 		w.apply(look{ref: bucket(accountA, "data"), doc: "v1", fails: map[string]qrie.Severity{public: 90}})
 		w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: "d", At: w.now}))
-		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now, State: store.JobRunning, Pages: 1}))
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1")))
 		_, err := w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1"}, w.now)
 		w.ok(err)
 		w.tick(store.KeepOutbox - time.Hour)
