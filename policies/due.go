@@ -87,23 +87,18 @@ func (pr *Program) bindClock() {
 	}
 	for _, t := range c.turns {
 		var durations []time.Duration
-		failed := false
 		for _, s := range t.spans {
-			switch d, ok := s.of.eval(constants).(types.Duration); {
-			case !ok:
-				failed = true // and so does the comparison, at all times
-			case s.minus:
+			d, _ := s.of.eval(constants).(types.Duration) // where this fails, so does the comparison, at all times
+			if s.minus {
 				durations = append(durations, ^d.Duration, 1) // -d, also of the least one
-			default:
+			} else {
 				durations = append(durations, d.Duration)
 			}
 		}
 		if t.justAfter {
 			durations = append(durations, 1)
 		}
-		if !failed {
-			pr.turns = append(pr.turns, durations)
-		}
+		pr.turns = append(pr.turns, durations)
 	}
 }
 
@@ -154,9 +149,7 @@ func elementOf(t reflect.Type) reflect.Type {
 func follow(v reflect.Value, index []int, visit func(time.Time)) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if !v.IsNil() {
-			follow(v.Elem(), index, visit)
-		}
+		follow(v.Elem(), index, visit) // of nil, this is nothing to follow
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			follow(v.Index(i), index, visit)
