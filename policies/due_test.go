@@ -443,7 +443,7 @@ func TestDueAtProperty(t *testing.T) {
 				same := func(at time.Time) bool {
 					later := in
 					later.Now = at
-					return reflect.DeepEqual(pr.judge(later), verdict)
+					return reflect.DeepEqual(pr.judge(&later), verdict)
 				}
 				until := due
 				if due.IsZero() {
