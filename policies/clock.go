@@ -3,6 +3,7 @@ package policies
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ type clock struct {
 	turns  []turn
 	dates  []datePath    // the dates of a view that the expressions read
 	stated []*expression // the timestamps that the expressions state themselves
+	view   reflect.Type  // of the value that the dates are in
 }
 
 // turn is where a comparison turns: at any date and the spans after it, or
@@ -94,6 +96,7 @@ func readClock(p *Policy) *clock {
 	if r.lost || len(r.clock.turns) > maxTurns {
 		return nil
 	}
+	r.clock.view = reflect.TypeOf(p.kind.Sample)
 	r.clock.dates = datePaths(viewType(p.kind), r.reads, nil)
 	return &r.clock
 }

@@ -22,10 +22,7 @@ const horizon = 100 * 365 * 24 * time.Hour
 // dueAt is when the verdict on in first becomes another one by the clock
 // alone; zero if it does not. If that takes too many trials it may be early.
 func (pr *Program) dueAt(in Input, verdict qrie.Verdict) time.Time {
-	switch {
-	case !pr.policy.UsesNow:
-		return time.Time{}
-	case pr.policy.Daily:
+	if pr.policy.Daily {
 		return nextMidnight(in.Now)
 	}
 	for trial, moment := range pr.moments(in) {
@@ -33,76 +30,102 @@ func (pr *Program) dueAt(in Input, verdict qrie.Verdict) time.Time {
 			return moment
 		}
 		in.Now = moment
-		if !reflect.DeepEqual(pr.judge(in), verdict) {
+		if !pr.stands(verdict, in) {
 			return moment
 		}
 	}
 	return time.Time{}
 }
 
+// stands reports whether a verdict is the same now. Most often it turns from
+// one outcome to another, of which nothing needs to be explained.
+func (pr *Program) stands(verdict qrie.Verdict, in Input) bool {
+	a := pr.activate(&in)
+	v, found := pr.decide(a, in.View)
+	if v.Outcome != verdict.Outcome {
+		return false
+	}
+	pr.explain(&v, a, found)
+	return reflect.DeepEqual(v, verdict)
+}
+
 // moments are those after now at which a comparison with now may turn, in
 // order. Between two of them the verdict stays as it is.
 func (pr *Program) moments(in Input) []time.Time {
+	c := pr.policy.clock
 	view := reflect.ValueOf(in.View.Value)
-	if !view.IsValid() || view.Type() != reflect.PointerTo(viewType(pr.policy.kind)) {
-		return nil // the view of another type, of which nothing can be read at any time
+	if !view.IsValid() || view.Type() != c.view {
+		return nil // of another type, of which nothing can be read at any time
 	}
 	var moments []time.Time
 	last := in.Now.Add(horizon)
-	turn := func(date time.Time) {
-		for _, spans := range pr.turns {
-			moment := date
-			for _, span := range spans { // their sum may be too great for a Duration
-				moment = moment.Add(span)
-			}
-			if moment.After(in.Now) && moment.Before(last) {
-				moments = append(moments, moment.UTC())
-			}
+	try := func(moment time.Time) {
+		if moment.After(in.Now) && moment.Before(last) {
+			moments = append(moments, moment.UTC())
 		}
 	}
-	for _, date := range pr.dates {
-		turn(date)
+	for _, moment := range pr.stated {
+		try(moment)
 	}
-	for _, path := range pr.policy.clock.dates {
-		if _, hidden := in.View.Unknown[path.field]; !hidden {
-			follow(view, path.index, turn)
+	for _, path := range c.dates {
+		if _, hidden := in.View.Unknown[path.field]; hidden {
+			continue
 		}
+		follow(view, path.index, func(date time.Time) {
+			for _, turn := range pr.turns {
+				try(turn.from(date))
+			}
+		})
 	}
 	slices.SortFunc(moments, time.Time.Compare)
 	return slices.CompactFunc(moments, time.Time.Equal)
 }
 
-// bindClock evaluates the spans and the dates that do not depend on a resource.
+// turnSpans are the spans of a turn, bound. Their sum may be too great for one
+// Duration.
+type turnSpans []time.Duration
+
+func (t turnSpans) from(date time.Time) time.Time {
+	for _, span := range t {
+		date = date.Add(span)
+	}
+	return date
+}
+
+// bindClock evaluates what does not depend on a resource: the spans of the
+// turns, and where they turn on dates that the expressions state.
 func (pr *Program) bindClock() {
 	c := pr.policy.clock
 	if c == nil {
 		return
 	}
 	constants := &activation{program: pr, lets: make([]ref.Val, len(pr.policy.lets))}
-	pr.dates = []time.Time{time.Unix(0, 0)} // which expressions see where a date is absent
-	for _, e := range c.stated {
-		if date, ok := e.eval(constants).(types.Timestamp); ok {
-			pr.dates = append(pr.dates, date.Time)
-		}
-	}
 	for _, t := range c.turns {
-		var durations []time.Duration
-		failed := false
+		spans := turnSpans{}
 		for _, s := range t.spans {
-			switch d, ok := s.of.eval(constants).(types.Duration); {
-			case !ok:
-				failed = true // and so does the comparison, at all times
-			case s.minus:
-				durations = append(durations, ^d.Duration, 1) // -d, also of the least one
-			default:
-				durations = append(durations, d.Duration)
+			d, _ := s.of.eval(constants).(types.Duration) // where this fails, so does the comparison, at all times
+			if s.minus {
+				spans = append(spans, ^d.Duration, 1) // -d, also of the least one
+			} else {
+				spans = append(spans, d.Duration)
 			}
 		}
 		if t.justAfter {
-			durations = append(durations, 1)
+			spans = append(spans, 1)
 		}
-		if !failed {
-			pr.turns = append(pr.turns, durations)
+		if !slices.ContainsFunc(pr.turns, func(other turnSpans) bool { return slices.Equal(spans, other) }) {
+			pr.turns = append(pr.turns, spans)
+		}
+	}
+	dates := []time.Time{time.Unix(0, 0)} // which expressions see where a date is absent
+	for _, e := range c.stated {
+		if date, ok := e.eval(constants).(types.Timestamp); ok {
+			dates = append(dates, date.Time)
+		}
+	}
+	for _, date := range dates {
+		for _, turn := range pr.turns {
+			pr.stated = append(pr.stated, turn.from(date))
 		}
 	}
 }
@@ -154,9 +177,7 @@ func elementOf(t reflect.Type) reflect.Type {
 func follow(v reflect.Value, index []int, visit func(time.Time)) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if !v.IsNil() {
-			follow(v.Elem(), index, visit)
-		}
+		follow(v.Elem(), index, visit) // of nil, this is nothing to follow
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			follow(v.Index(i), index, visit)
@@ -170,6 +191,8 @@ func follow(v reflect.Value, index []int, visit func(time.Time)) {
 			follow(v.Field(index[0]), index[1:], visit)
 			return
 		}
-		visit(v.Interface().(time.Time))
+		if date, ok := reflect.TypeAssert[time.Time](v); ok { // unlike Interface, without a copy on the heap
+			visit(date)
+		}
 	}
 }

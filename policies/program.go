@@ -24,8 +24,8 @@ type Program struct {
 	severity qrie.Severity
 	params   map[string]any // by the name that expressions use
 
-	turns [][]time.Duration // the turns of the policy's clock, with their spans
-	dates []time.Time       // that count for every resource
+	turns  []turnSpans // the turns of the policy's clock
+	stated []time.Time // the moments at which one may turn for every resource
 }
 
 // Input is one resource to judge.
@@ -70,8 +70,10 @@ func (pr *Program) Evaluate(in Input) qrie.Verdict {
 	} else if reason != "" {
 		return pr.verdict(qrie.Unknown, reason)
 	}
-	v := pr.judge(in)
-	v.DueAt = pr.dueAt(in, v)
+	v := pr.judge(&in)
+	if pr.policy.UsesNow {
+		v.DueAt = pr.dueAt(in, v)
+	}
 	return v
 }
 
@@ -81,27 +83,40 @@ func (pr *Program) verdict(outcome qrie.Outcome, reason string) qrie.Verdict {
 
 // judge is the verdict on a resource that the launch covers, without when it
 // is due.
-func (pr *Program) judge(in Input) qrie.Verdict {
+func (pr *Program) judge(in *Input) qrie.Verdict {
 	a := pr.activate(in)
+	v, found := pr.decide(a, in.View)
+	pr.explain(&v, a, found)
+	return v
+}
+
+// decide is the verdict without evidence and summary, which are of what it
+// found.
+func (pr *Program) decide(a *activation, view resources.View) (v qrie.Verdict, found []ref.Val) {
 	if when := pr.policy.when; when != nil {
 		switch applies := when.eval(a); applies {
 		case types.True:
 		case types.False:
-			return pr.verdict(qrie.Skip, "does not apply to this resource: "+when.text+" is false")
+			return pr.verdict(qrie.Skip, "does not apply to this resource: "+when.text+" is false"), nil
 		default:
-			return pr.verdict(qrie.Unknown, pr.whyUnknown(when, applies, in.View))
+			return pr.verdict(qrie.Unknown, pr.whyUnknown(when, applies, view)), nil
 		}
 	}
-	found, reason := pr.violations(a, in.View)
+	found, reason := pr.violations(a, view)
 	switch {
 	case len(found) > 0:
-		v := pr.verdict(qrie.Fail, "")
-		v.Evidence, v.Summary = evidenceOf(found), pr.summary(a, found)
-		return v
+		return pr.verdict(qrie.Fail, ""), found
 	case reason != "":
-		return pr.verdict(qrie.Unknown, reason)
+		return pr.verdict(qrie.Unknown, reason), nil
 	}
-	return pr.verdict(qrie.Pass, "")
+	return pr.verdict(qrie.Pass, ""), nil
+}
+
+// explain adds evidence and summary, if anything was found.
+func (pr *Program) explain(v *qrie.Verdict, a *activation, found []ref.Val) {
+	if len(found) > 0 {
+		v.Evidence, v.Summary = evidenceOf(found), pr.summary(a, found)
+	}
 }
 
 // covers tells whether the launch covers the resource. Where tags decide and
