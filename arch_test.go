@@ -54,7 +54,7 @@ var only = map[string][]string{
 	"github.com/vmware/vmware-go-kcl-v2":            {"stream/kinesis"},
 	"github.com/sirupsen/logrus":                    {"stream/kinesis"},
 	"github.com/spf13/cobra":                        {"cmd/qrie"},
-	"github.com/prometheus/client_golang":           {"scanners", "processor", "query", "stream/local", "store/local", "stream/kinesis", "store/dynamo", "cmd/qrie"},
+	"github.com/prometheus/client_golang":           {"scanners", "processor", "query", "stream/local", "store", "store/local", "stream/kinesis", "store/dynamo", "cmd/qrie"},
 	"net/http":                                      {"query", "scanners", "web", "cmd/qrie"},
 	"database/sql":                                  {"sqlite", "stream/local", "store/local"},
 	"github.com/prometheus/client_golang/promauto":  {},

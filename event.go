@@ -16,6 +16,9 @@ type Event struct {
 	SourceIP  string    `json:"source_ip,omitempty"`
 	UserAgent string    `json:"user_agent,omitempty"` // at most 256 bytes
 	Actor     Actor     `json:"actor"`
+	// Wide is set where the event named the type of the resource and not which
+	// of them: it may be the cause, and another event as well.
+	Wide bool `json:"wide,omitempty"`
 }
 
 // Actor is who called the API, as far as CloudTrail tells.
@@ -61,26 +64,3 @@ const (
 	ReasonEvent MarkReason = "event" // a CloudTrail event names it
 	ReasonScan  MarkReason = "scan"  // a scan listed it, or did not list what is stored
 )
-
-// Attribution says how sure a cause is.
-type Attribution string
-
-// A cause is exact when exactly one event can have made the change, ambiguous
-// when several can, unknown when none was seen. It is never guessed.
-const (
-	AttributionExact     Attribution = "exact"
-	AttributionAmbiguous Attribution = "ambiguous"
-	AttributionUnknown   Attribution = "unknown"
-)
-
-// Cause is the CloudTrail event or events behind a transition.
-type Cause struct {
-	Attribution Attribution `json:"attribution"`
-	Events      []Event     `json:"events"`          // newest first, at most MaxCauseEvents
-	After       time.Time   `json:"after,omitzero"`  // the change happened after this observation
-	Before      time.Time   `json:"before,omitzero"` // and not after this one
-	Note        string      `json:"note,omitempty"`  // what else opened it: "policy launched", "found by scan"
-}
-
-// MaxCauseEvents bounds the events that one cause lists.
-const MaxCauseEvents = 5

@@ -23,7 +23,7 @@ type activation struct {
 
 var _ cel.PartialActivation = (*activation)(nil)
 
-func (pr *Program) activate(in Input) *activation {
+func (pr *Program) activate(in *Input) *activation {
 	p := pr.policy
 	adapt := p.env.adapter.NativeToValue
 	a := &activation{

@@ -50,6 +50,10 @@ func (d *draft) compileAll(root *yaml.Node) {
 	}
 	p.env = env
 	d.trace()
+	if p.UsesNow && !d.blind {
+		p.clock = readClock(p)
+		p.Daily = p.clock == nil
+	}
 }
 
 func (d *draft) compile(env *environment, name string, node *yaml.Node) *expression {

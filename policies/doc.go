@@ -46,6 +46,10 @@
 // and their lets; summary reads violations too. See Functions for what they
 // may call beside CEL and its libraries strings, lists, sets and network.
 //
+// Where now is only compared with dates, such as in k.createdAt < now -
+// days(params.max_age_days), a verdict is due again at the moment at which it
+// changes; a policy that uses now otherwise is judged daily. See Policy.Daily.
+//
 // Fixtures are part of the file: at least one for each outcome that the policy
 // can have, and a failing one that is a document, so that the pointers are
 // seen to point. A test changes every expression in the ways it could have

@@ -27,6 +27,11 @@ type Policy struct {
 	// UsesNow is set if an expression reads the clock: a verdict may then
 	// change although the resource does not.
 	UsesNow bool
+	// Daily is set if UsesNow and the moment of that change cannot be told
+	// from dates, because the clock is read otherwise than by comparing it with
+	// one: now.getFullYear(), an age in days that is shown. Verdicts are then
+	// due every midnight UTC; those of other policies when a date passes.
+	Daily bool
 	// Reads are the fields of the view that the expressions read, sorted.
 	Reads []string
 	// Source is the file as it was read.
@@ -39,6 +44,7 @@ type Policy struct {
 	lets       []*expression
 	violations []*expression
 	summary    *expression
+	clock      *clock // nil unless UsesNow, and if Daily
 }
 
 // Param is a parameter that a launch may set.

@@ -23,6 +23,9 @@ type Program struct {
 	scope    qrie.Scope
 	severity qrie.Severity
 	params   map[string]any // by the name that expressions use
+
+	turns  []turnSpans // the turns of the policy's clock
+	stated []time.Time // the moments at which one may turn for every resource
 }
 
 // Input is one resource to judge.
@@ -50,6 +53,7 @@ func (p *Policy) Bind(l qrie.Launch) (*Program, error) {
 	if pr.params, err = p.bindParams(l.Params); err != nil {
 		return nil, fmt.Errorf("bind %s: %w", p.ID, err)
 	}
+	pr.bindClock()
 	return pr, nil
 }
 
@@ -59,41 +63,60 @@ func (pr *Program) Policy() *Policy { return pr.policy }
 // Evaluate judges one resource. It never fails: what cannot be evaluated is
 // Unknown and says why.
 func (pr *Program) Evaluate(in Input) qrie.Verdict {
-	v := qrie.Verdict{Policy: pr.policy.ID, Severity: pr.severity}
 	if reason, covered := pr.covers(in); !covered {
-		v.Outcome, v.Reason, v.OutOfScope = qrie.Skip, reason, true
+		v := pr.verdict(qrie.Skip, reason)
+		v.OutOfScope = true
 		return v
 	} else if reason != "" {
-		v.Outcome, v.Reason = qrie.Unknown, reason
-		return v
+		return pr.verdict(qrie.Unknown, reason)
 	}
+	v := pr.judge(&in)
 	if pr.policy.UsesNow {
-		v.DueAt = nextMidnight(in.Now)
+		v.DueAt = pr.dueAt(in, v)
 	}
+	return v
+}
+
+func (pr *Program) verdict(outcome qrie.Outcome, reason string) qrie.Verdict {
+	return qrie.Verdict{Policy: pr.policy.ID, Severity: pr.severity, Outcome: outcome, Reason: reason}
+}
+
+// judge is the verdict on a resource that the launch covers, without when it
+// is due.
+func (pr *Program) judge(in *Input) qrie.Verdict {
 	a := pr.activate(in)
+	v, found := pr.decide(a, in.View)
+	pr.explain(&v, a, found)
+	return v
+}
+
+// decide is the verdict without evidence and summary, which are of what it
+// found.
+func (pr *Program) decide(a *activation, view resources.View) (v qrie.Verdict, found []ref.Val) {
 	if when := pr.policy.when; when != nil {
 		switch applies := when.eval(a); applies {
 		case types.True:
 		case types.False:
-			v.Outcome, v.Reason = qrie.Skip, "does not apply to this resource: "+when.text+" is false"
-			return v
+			return pr.verdict(qrie.Skip, "does not apply to this resource: "+when.text+" is false"), nil
 		default:
-			v.Outcome, v.Reason = qrie.Unknown, pr.whyUnknown(when, applies, in.View)
-			return v
+			return pr.verdict(qrie.Unknown, pr.whyUnknown(when, applies, view)), nil
 		}
 	}
-	found, reason := pr.violations(a, in.View)
+	found, reason := pr.violations(a, view)
 	switch {
 	case len(found) > 0:
-		v.Outcome = qrie.Fail
-		v.Evidence = evidenceOf(found)
-		v.Summary = pr.summary(a, found)
+		return pr.verdict(qrie.Fail, ""), found
 	case reason != "":
-		v.Outcome, v.Reason = qrie.Unknown, reason
-	default:
-		v.Outcome = qrie.Pass
+		return pr.verdict(qrie.Unknown, reason), nil
 	}
-	return v
+	return pr.verdict(qrie.Pass, ""), nil
+}
+
+// explain adds evidence and summary, if anything was found.
+func (pr *Program) explain(v *qrie.Verdict, a *activation, found []ref.Val) {
+	if len(found) > 0 {
+		v.Evidence, v.Summary = evidenceOf(found), pr.summary(a, found)
+	}
 }
 
 // covers tells whether the launch covers the resource. Where tags decide and
@@ -216,13 +239,6 @@ func cannotRead(m qrie.Missing) string {
 		text += "; allow " + m.Action + " to qrie's role"
 	}
 	return text
-}
-
-// nextMidnight is when a verdict that reads the clock is due again: the next
-// midnight UTC after t. Limits are whole days, so a day is soon enough, and
-// one moment for all lets them be judged in one round.
-func nextMidnight(t time.Time) time.Time {
-	return t.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
 // cut shortens a text to at most n bytes and shows that it did.

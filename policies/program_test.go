@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -121,31 +120,6 @@ func TestScope(t *testing.T) {
 				t.Errorf("reason %q does not name the IAM action", got.Reason)
 			}
 		})
-	}
-}
-
-func TestDueAt(t *testing.T) {
-	clocked := bind(t, policyOf(t, "IAMAccessKeyUnused"), qrie.Launch{})
-	midnight := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
-	for _, test := range []struct {
-		name      string
-		now, want time.Time
-	}{
-		{"in the day", midnight.Add(time.Hour), midnight.AddDate(0, 0, 1)},
-		{"at midnight", midnight, midnight.AddDate(0, 0, 1)},
-		{"just before", midnight.Add(-time.Nanosecond), midnight},
-		{"elsewhere", midnight.Add(-time.Hour).In(time.FixedZone("", 7200)), midnight},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			in := Input{View: resources.View{Value: &resources.IAMUser{}}, Now: test.now}
-			if got := clocked.Evaluate(in); !got.DueAt.Equal(test.want) {
-				t.Errorf("got %v, want %v", got.DueAt, test.want)
-			}
-		})
-	}
-	timeless := bind(t, policyOf(t, "S3BucketVersioningDisabled"), qrie.Launch{})
-	if got := timeless.Evaluate(bucketInput(&resources.S3Bucket{}, nil)); !got.DueAt.IsZero() {
-		t.Errorf("a policy that does not read the clock is due at %v", got.DueAt)
 	}
 }
 

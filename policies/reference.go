@@ -40,8 +40,11 @@ func (s *Set) describe(b *strings.Builder, p *Policy) {
 	if p.when != nil {
 		fmt.Fprintf(b, "\nApplies when `%s`.\n", p.when.text)
 	}
-	if p.UsesNow {
-		b.WriteString("\nThe verdict depends on the time and is renewed every midnight UTC.\n")
+	switch {
+	case p.Daily:
+		b.WriteString("\nThe verdict depends on the time: re-judged daily, at midnight UTC.\n")
+	case p.UsesNow:
+		b.WriteString("\nThe verdict depends on the time: re-judged when a date passes.\n")
 	}
 	if len(p.Params) > 0 {
 		b.WriteString("\n| parameter | type | default | meaning |\n|---|---|---|---|\n")

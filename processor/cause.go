@@ -22,21 +22,17 @@ func causeOf(stored *store.Resource, events []qrie.Event, observedAt time.Time, 
 	if stored != nil {
 		cause.After = stored.ObservedAt
 	}
+	var own []qrie.Event
 	for _, e := range events {
 		if stored != nil && (slices.Contains(stored.Explained, e.ID) || e.Time.Before(stored.ObservedAt.Add(-consistencyWindow))) {
 			continue
 		}
-		cause.Events = append(cause.Events, e)
+		own = append(own, e)
 	}
-	switch len(cause.Events) {
-	case 0:
+	if len(own) == 0 {
 		cause.Note = note
-	case 1:
-		cause.Attribution = qrie.AttributionExact
-	default:
-		cause.Attribution = qrie.AttributionAmbiguous
 	}
-	return cause
+	return cause.With(own...)
 }
 
 // explain remembers which events a change is ascribed to.

@@ -3,31 +3,33 @@ package processor
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // lanes runs the jobs of one session: one at a time for each resource, many
-// resources at once, and no account more than its share.
+// resources at once, events before scans, and no account more than its share.
 //
 // The first mark of a resource runs at once. Marks that arrive while it runs,
 // or within floor of its start, merge into one job that runs afterwards, so a
 // burst of edits costs few describe calls and the last edit is always seen.
 type lanes struct {
-	run     func(ctx context.Context, m touched)
-	slots   chan struct{} // shared by all sessions of the worker
-	share   int           // greatest number of running jobs of one account
-	floor   time.Duration // least time between two starts for one resource
-	limit   int           // marks held at once; submit blocks above
-	now     func() time.Time
-	merged  func() // counts a mark that joined a waiting one
+	run       func(ctx context.Context, m touched)
+	slots     chan struct{} // shared by all sessions of the worker
+	scanSlots chan struct{} // those of them that jobs of scans may have
+	share     int           // greatest number of running jobs of one account
+	floor     time.Duration // least time between two starts for one resource
+	limit     int           // marks held at once; submit blocks above
+	now       func() time.Time
+	merged    func() // counts a mark that joined a waiting one
+
 	mu      sync.Mutex
 	changed *sync.Cond // on mu: room for another mark, or idle
 	wake    chan struct{}
 	held    int
 	lanes   map[string]*lane
-	ready   []string // accounts with ready lanes, in turn
-	queues  map[string][]*lane
+	ready   [2]turns       // by line: events, scans
 	running map[string]int // by account
 	later   delayed
 	closing bool // drain: nothing waits for its floor any more
@@ -40,15 +42,66 @@ type lane struct {
 	account string
 	active  bool // running
 	parked  bool // in later, until its floor has passed
+	queued  bool // ready, in line
+	line    int
 	next    *touched
 	waiting []func() // to call once next has run
 	start   time.Time
 	due     time.Time
 }
 
-func newLanes(run func(context.Context, touched), slots chan struct{}, share int, floor time.Duration, limit int, now func() time.Time, merged func()) *lanes {
-	l := &lanes{run: run, slots: slots, share: share, floor: floor, limit: limit, now: now, merged: merged,
-		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, queues: map[string][]*lane{}, running: map[string]int{}}
+// turns are the ready lanes of one line, by account, and whose turn it is.
+type turns struct {
+	accounts []string
+	queues   map[string][]*lane
+}
+
+func (q *turns) add(ln *lane) {
+	if q.queues == nil {
+		q.queues = map[string][]*lane{}
+	}
+	if len(q.queues[ln.account]) == 0 {
+		q.accounts = append(q.accounts, ln.account)
+	}
+	q.queues[ln.account] = append(q.queues[ln.account], ln)
+}
+
+// remove takes a lane out of the middle.
+func (q *turns) remove(ln *lane) {
+	queue := q.queues[ln.account]
+	at := slices.Index(queue, ln)
+	q.keep(ln.account, slices.Delete(queue, at, at+1), slices.Index(q.accounts, ln.account))
+}
+
+// take gives the first lane of the first account that may run, and moves that
+// account to the end.
+func (q *turns) take(may func(account string) bool) *lane {
+	for i, account := range q.accounts {
+		if may(account) {
+			queue := q.queues[account]
+			q.keep(account, queue[1:], i)
+			if len(queue) > 1 {
+				q.accounts = append(slices.Delete(q.accounts, i, i+1), account)
+			}
+			return queue[0]
+		}
+	}
+	return nil
+}
+
+// keep stores what is left of the queue of the account at a place.
+func (q *turns) keep(account string, queue []*lane, at int) {
+	if len(queue) == 0 {
+		delete(q.queues, account)
+		q.accounts = slices.Delete(q.accounts, at, at+1)
+		return
+	}
+	q.queues[account] = queue
+}
+
+func newLanes(run func(context.Context, touched), slots, scanSlots chan struct{}, share int, floor time.Duration, limit int, now func() time.Time, merged func()) *lanes {
+	l := &lanes{run: run, slots: slots, scanSlots: scanSlots, share: share, floor: floor, limit: limit, now: now, merged: merged,
+		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, running: map[string]int{}}
 	l.changed = sync.NewCond(&l.mu)
 	return l
 }
@@ -82,6 +135,11 @@ func (l *lanes) submit(ctx context.Context, m touched, done func()) bool {
 	if ln.next != nil {
 		ln.next.merge(m)
 		l.merged()
+		if line := ln.next.line(); ln.queued && line != ln.line {
+			l.ready[ln.line].remove(ln)
+			l.makeReady(ln)
+			l.poke()
+		}
 		return true
 	}
 	ln.next = &m
@@ -114,10 +172,8 @@ func (l *lanes) unpark(now time.Time) {
 }
 
 func (l *lanes) makeReady(ln *lane) {
-	if len(l.queues[ln.account]) == 0 {
-		l.ready = append(l.ready, ln.account)
-	}
-	l.queues[ln.account] = append(l.queues[ln.account], ln)
+	ln.queued, ln.line = true, ln.next.line()
+	l.ready[ln.line].add(ln)
 }
 
 func (l *lanes) poke() {
@@ -150,45 +206,54 @@ func (l *lanes) dispatch(ctx context.Context) {
 			}
 			continue
 		}
+		line := ln.line
 		l.jobs.Go(func() {
-			defer func() { <-l.slots }()
+			defer func() {
+				if line == scanLine {
+					<-l.scanSlots
+				}
+				<-l.slots
+			}()
 			l.run(ctx, m)
 			l.finish(ctx, ln, waiting)
 		})
 	}
 }
 
-// take picks the next lane, round-robin over the accounts that are below
-// their share. With none it says how long to wait for the next floor.
+// scanSlotWait is how long a session waits to look for a scan's slot again.
+const scanSlotWait = 50 * time.Millisecond
+
+// take picks the next lane: events before scans, and in turn over the accounts
+// that are below their share. With none it says how long to wait for the next
+// floor.
 func (l *lanes) take() (ln *lane, m touched, waiting []func(), wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	l.unpark(now)
-	for i, account := range l.ready {
-		if l.running[account] >= l.share {
-			continue
-		}
-		queue := l.queues[account]
-		ln = queue[0]
-		l.ready = append(l.ready[:i], l.ready[i+1:]...)
-		if len(queue) == 1 {
-			delete(l.queues, account)
-		} else {
-			l.queues[account] = queue[1:]
-			l.ready = append(l.ready, account)
-		}
-		m, waiting = *ln.next, ln.waiting
-		ln.next, ln.waiting = nil, nil
-		ln.active, ln.start = true, now
-		l.running[account]++
-		return ln, m, waiting, 0
-	}
+	may := func(account string) bool { return l.running[account] < l.share }
 	wait = time.Minute
-	if len(l.later) > 0 {
-		wait = max(time.Millisecond, l.later[0].due.Sub(now))
+	if ln = l.ready[eventLine].take(may); ln == nil && len(l.ready[scanLine].accounts) > 0 {
+		select {
+		case l.scanSlots <- struct{}{}:
+			if ln = l.ready[scanLine].take(may); ln == nil {
+				<-l.scanSlots
+			}
+		default:
+			wait = scanSlotWait // another session has them
+		}
 	}
-	return nil, m, nil, wait
+	if ln == nil {
+		if len(l.later) > 0 {
+			wait = min(wait, max(time.Millisecond, l.later[0].due.Sub(now)))
+		}
+		return nil, m, nil, wait
+	}
+	m, waiting = *ln.next, ln.waiting
+	ln.next, ln.waiting = nil, nil
+	ln.queued, ln.active, ln.start = false, true, now
+	l.running[ln.account]++
+	return ln, m, waiting, 0
 }
 
 func (l *lanes) finish(ctx context.Context, ln *lane, waiting []func()) {
@@ -209,8 +274,8 @@ func (l *lanes) finish(ctx context.Context, ln *lane, waiting []func()) {
 	l.poke()
 }
 
-// drain lets everything that waits for its floor run now and returns once
-// nothing is left, or false when ctx ends first.
+// drain drops what scans wait for, lets everything that waits for its floor run
+// now and returns once nothing is left, or false when ctx ends first.
 func (l *lanes) drain(ctx context.Context) bool {
 	stop := context.AfterFunc(ctx, func() {
 		l.mu.Lock()
@@ -221,11 +286,29 @@ func (l *lanes) drain(ctx context.Context) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closing = true
+	l.dropScans()
 	l.poke()
 	for l.held > 0 && ctx.Err() == nil {
 		l.changed.Wait()
 	}
 	return l.held == 0
+}
+
+// dropScans forgets the marks of scans that do not run yet: their pages are
+// passed on. l.mu is held.
+func (l *lanes) dropScans() {
+	for _, ln := range l.lanes {
+		if ln.next == nil || ln.next.line() != scanLine {
+			continue
+		}
+		if ln.queued {
+			l.ready[ln.line].remove(ln)
+			ln.queued = false
+		}
+		l.held -= len(ln.waiting)
+		ln.next, ln.waiting = nil, nil
+	}
+	l.changed.Broadcast()
 }
 
 // depth tells how many marks are held and how many jobs run.

@@ -27,7 +27,7 @@ func startLanes(t *testing.T, l *lanes) context.Context {
 }
 
 func testLanes(run func(context.Context, touched), slots, share int, floor time.Duration, limit int) *lanes {
-	return newLanes(run, make(chan struct{}, slots), share, floor, limit, time.Now, func() {})
+	return newLanes(run, make(chan struct{}, slots), make(chan struct{}, max(1, slots/2)), share, floor, limit, time.Now, func() {})
 }
 
 func TestLanesBurstCostsFewRunsAndEndsWithTheLastMark(t *testing.T) {
@@ -157,6 +157,56 @@ func TestLanesNoisyAccountLeavesRoom(t *testing.T) {
 	})
 }
 
+// Whatever a scan has marked, what an event marks goes first, and a scan never
+// has every slot.
+func TestLanesEventsNeverWaitBehindScans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		began := map[string]time.Duration{}
+		scans, most := 0, 0
+		begin := time.Now()
+		l := testLanes(func(ctx context.Context, m touched) {
+			mu.Lock()
+			began[m.Ref.ID] = time.Since(begin)
+			if m.Reason == qrie.ReasonScan {
+				scans++
+				most = max(most, scans)
+			}
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			if m.Reason == qrie.ReasonScan {
+				scans--
+			}
+			mu.Unlock()
+		}, 8, 8, 0, 10000)
+		ctx := startLanes(t, l)
+		for i := range 200 {
+			l.submit(ctx, touched{Ref: ref("1", fmt.Sprint("scanned-", i)), Reason: qrie.ReasonScan}, func() {})
+		}
+		time.Sleep(5500 * time.Millisecond)
+		for i := range 4 {
+			l.submit(ctx, touched{Ref: ref("1", fmt.Sprint("changed-", i)), Reason: qrie.ReasonEvent}, func() {})
+		}
+		// This one waits in the scan's line already, far behind.
+		l.submit(ctx, touched{Ref: ref("1", "scanned-199"), Reason: qrie.ReasonEvent}, func() {})
+		time.Sleep(3 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, id := range []string{"changed-0", "changed-1", "changed-2", "changed-3", "scanned-199"} {
+			if at, ok := began[id]; !ok || at > 6600*time.Millisecond {
+				t.Errorf("%s began after %s (%v), an event at 5.5 s", id, at, ok)
+			}
+		}
+		if began["changed-0"] != 5500*time.Millisecond {
+			t.Errorf("the first event waited until %s for a slot, though scans leave some", began["changed-0"])
+		}
+		if most != 4 {
+			t.Errorf("%d jobs of a scan ran at once, want half of the 8 slots", most)
+		}
+	})
+}
+
 func TestLanesPushBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -198,9 +248,9 @@ func TestLanesDrainRunsWhatWaitsForItsFloor(t *testing.T) {
 		ctx := startLanes(t, l)
 		done := 0
 		count := func() { mu.Lock(); done++; mu.Unlock() }
-		l.submit(ctx, touched{Ref: ref("1", "a")}, count)
+		l.submit(ctx, touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent}, count)
 		synctest.Wait()
-		l.submit(ctx, touched{Ref: ref("1", "a")}, count)
+		l.submit(ctx, touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent}, count)
 		begin := time.Now()
 		if !l.drain(ctx) {
 			t.Fatal("drain gave up")

@@ -20,6 +20,8 @@ type metrics struct {
 	transitions *prometheus.CounterVec // severity, to
 	conflicts   *prometheus.CounterVec // why
 	describes   *prometheus.CounterVec // service, outcome
+	limiterWait prometheus.Histogram
+	breakers    *prometheus.GaugeVec   // scope
 	drift       *prometheus.CounterVec // service
 	scanPages   prometheus.Counter
 	scanSwept   prometheus.Counter
@@ -62,7 +64,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .01, .1}}),
 		transitions: counters("qrie_finding_transitions_total", "Findings opened, reopened, changed and resolved.", "severity", "to"),
 		conflicts:   counters("qrie_judge_retries_total", "Judgements repeated because something changed meanwhile.", "why"),
-		describes:   counters("qrie_describes_total", "Describe calls by result: ok, deleted, throttled, denied, unreached, transient, invalid.", "service", "outcome"),
+		describes:   counters("qrie_describes_total", "Describe calls by result: ok, deleted, throttled, denied, unreached, transient, invalid, not_tried.", "service", "outcome"),
+		limiterWait: histogram("qrie_aws_limiter_wait_seconds", "How long calls of AWS waited for their turn."),
+		breakers:    gauges("qrie_breaker_open", "Accounts that cannot be entered, and resource types of accounts that may not be read: nothing is asked there for a while.", "scope"),
 		drift:       counters("qrie_drift_found_by_scan_total", "Changes that no event told: what the event path missed.", "service"),
 		scanPages:   counter("qrie_scan_pages_total", "Pages of listings read."),
 		scanSwept:   counter("qrie_scan_swept_total", "Stored resources that a complete listing did not name."),
@@ -74,7 +78,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.records, m.events, m.marks, m.eventAge, m.toFinding, m.refresh, m.evaluations, m.evaluation, m.transitions,
-			m.conflicts, m.describes, m.drift, m.scanPages, m.scanSwept, m.scanSuccess, m.panics, m.deadLetters, m.laneRunning, m.laneQueue)
+			m.conflicts, m.describes, m.limiterWait, m.breakers, m.drift, m.scanPages, m.scanSwept, m.scanSuccess, m.panics, m.deadLetters, m.laneRunning, m.laneQueue)
 	}
 	return m
 }

@@ -77,7 +77,7 @@ func allTypes() (names []string) {
 
 // job is one whose only page so far is that which lays it out.
 func (s Starter) job(kind, scope, reason string) store.Job {
-	return store.Job{ID: s.NewID(), Kind: kind, Scope: scope, Reason: reason, State: store.JobRunning, Started: s.Now(), Pages: 1}
+	return store.Job{ID: s.NewID(), Kind: kind, Scope: scope, Reason: reason, Started: s.Now()}.Begin(planTask{}.id())
 }
 
 func (s Starter) start(ctx context.Context, t planTask) (string, error) {
@@ -111,15 +111,42 @@ func (t planTask) id() string { return fmt.Sprintf("plan/%d", t.Page) }
 // planKey keeps the stretches of a plan in one shard, in order.
 const planKey = "plan"
 
-// planAccounts is how many accounts one task lays out: with ten Regions and a
-// hundred types, 100,000 small records.
-const planAccounts = 100
+const (
+	// planAccounts is how many accounts one task lays out: with ten Regions and
+	// a hundred types, 100,000 small records would be too many, so a job is
+	// also paced.
+	planAccounts = 4
+	// planAhead is how many pages of a job may be under way when more are laid
+	// out. A page of a scan reads what it lists, so this bounds what all scans
+	// ask of AWS at a time, and how long a shard waits for them.
+	planAhead = 64
+	planPause = time.Second
+)
 
-// planPage lays out one stretch of a job. Done twice, it publishes tasks twice
-// that are counted once.
+// planPage lays out one stretch of a job, when there is room. Done twice, it
+// publishes tasks twice that are counted once.
 func (s *session) planPage(t planTask) error {
 	if err := s.w.Store.PutJob(s.ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
 		return fmt.Errorf("write job %s: %w", t.Job.ID, err)
+	}
+	job, counted, err := s.w.Store.JobPage(s.ctx, t.Job.ID, t.id())
+	if errors.Is(err, qrie.ErrNotFound) || err == nil && (counted || job.State == store.JobCancelled) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read job %s: %w", t.Job.ID, err)
+	}
+	if job.Pages-job.Done > planAhead {
+		// The record goes round once more: it is never far from the end of the
+		// shard, and holds up no checkpoint.
+		if !sleep(s.ctx, planPause) {
+			return errSessionEnded
+		}
+		r, err := encode(kindPlan, planKey, []planTask{t})
+		if err != nil {
+			return err
+		}
+		return s.publish([]stream.Record{r})
 	}
 	if err := s.w.desk.reload(s.ctx); err != nil {
 		return err
@@ -131,7 +158,7 @@ func (s *session) planPage(t planTask) error {
 	})
 	rest := accounts[min(len(accounts), planAccounts):]
 	accounts = accounts[:len(accounts)-len(rest)]
-	tasks, err := t.tasks(accounts)
+	records, pages, err := t.pages(accounts)
 	if err != nil {
 		return err
 	}
@@ -142,35 +169,53 @@ func (s *session) planPage(t planTask) error {
 		if err != nil {
 			return err
 		}
-		tasks = append(tasks, r)
+		records, pages = append(records, r), append(pages, follow.id())
 	}
-	if len(tasks) > 0 {
-		if err := s.publish(tasks); err != nil {
+	if len(records) > 0 {
+		if err := s.publish(records); err != nil {
 			return err
 		}
 	}
-	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), More: int64(len(tasks))})
+	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), Next: pages})
 }
 
-// tasks are the first pages of the accounts' scopes.
-func (t planTask) tasks(accounts []qrie.Account) (records []stream.Record, err error) {
-	add := func(r stream.Record, failed error) {
-		records, err = append(records, r), errors.Join(err, failed)
+// pageOver reports that a page needs no work: it was counted, by another record
+// of it, or its job was cancelled.
+func (s *session) pageOver(job, page string) (bool, error) {
+	if job == "" {
+		return false, nil
+	}
+	j, counted, err := s.w.Store.JobPage(s.ctx, job, page)
+	if errors.Is(err, qrie.ErrNotFound) {
+		return false, nil // past its retention, or not yet written
+	}
+	if err != nil {
+		return false, fmt.Errorf("read job %s: %w", job, err)
+	}
+	return counted || j.State == store.JobCancelled, nil
+}
+
+// pages are the first pages of the accounts' scopes, as records and by id.
+func (t planTask) pages(accounts []qrie.Account) (records []stream.Record, ids []string, err error) {
+	add := func(id string, r stream.Record, failed error) {
+		records, ids, err = append(records, r), append(ids, id), errors.Join(err, failed)
 	}
 	for _, a := range accounts {
 		for _, name := range t.Types {
 			if t.Job.Kind == jobPolicy {
 				task := judgeTask{Job: t.Job.ID, Account: a.ID, Type: name, Note: t.Note}
-				add(encode(kindJudge, task.key(), []judgeTask{task}))
+				r, err := encode(kindJudge, task.key(), []judgeTask{task})
+				add(task.id(), r, err)
 				continue
 			}
 			for _, region := range regionsOf(a, name) {
 				task := scanTask{Job: t.Job.ID, Account: a.ID, Region: region, Type: name, Started: t.Job.Started}
-				add(encode(kindScan, task.key(), []scanTask{task}))
+				r, err := encode(kindScan, task.key(), []scanTask{task})
+				add(task.id(), r, err)
 			}
 		}
 	}
-	return records, err
+	return records, ids, err
 }
 
 // homeRegion is where AWS serves IAM and lists buckets.

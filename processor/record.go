@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -55,9 +54,17 @@ type touched struct {
 	Attempt int             `json:"attempt,omitempty"`
 }
 
+// line is where the mark waits: what an event asks for goes first.
+func (t *touched) line() int {
+	if t.Reason == qrie.ReasonEvent {
+		return eventLine
+	}
+	return scanLine
+}
+
 // merge adds what another mark of the same resource knows.
 func (t *touched) merge(o touched) {
-	t.Events = mergeEvents(t.Events, o.Events)
+	t.Events = qrie.NewestEvents(t.Events, o.Events)
 	t.Attempt = min(t.Attempt, o.Attempt)
 	if o.Reason == qrie.ReasonEvent {
 		t.Reason = qrie.ReasonEvent
@@ -65,22 +72,6 @@ func (t *touched) merge(o touched) {
 	if t.Ref.ARN == "" {
 		t.Ref.ARN = o.Ref.ARN
 	}
-}
-
-// mergeEvents unites two lists by event id: newest first, bounded.
-func mergeEvents(a, b []qrie.Event) []qrie.Event {
-	for _, e := range b {
-		if !slices.ContainsFunc(a, func(have qrie.Event) bool { return have.ID == e.ID }) {
-			a = append(a, e)
-		}
-	}
-	slices.SortStableFunc(a, func(x, y qrie.Event) int {
-		if c := y.Time.Compare(x.Time); c != 0 {
-			return c
-		}
-		return strings.Compare(x.ID, y.ID)
-	})
-	return a[:min(len(a), qrie.MaxCauseEvents)]
 }
 
 // scanTask lists one page of a type in an account and Region.
@@ -93,6 +84,9 @@ type scanTask struct {
 	Page    int       `json:"page"`
 	Sweep   bool      `json:"sweep,omitempty"` // the listing is complete: look at what it did not name
 	Started time.Time `json:"started"`
+	// Events are those that asked for the listing, newest first: they may have
+	// changed any of what is listed.
+	Events []qrie.Event `json:"events,omitempty"`
 }
 
 func (t scanTask) id() string {
@@ -107,14 +101,16 @@ func (t scanTask) key() string {
 	return qrie.Ref{Account: t.Account, Type: t.Type}.AccountService()
 }
 
-// judgeTask judges one page of an account's stored resources of a type anew.
+// judgeTask judges stored resources of a type in an account anew: one page of
+// them, or those that are named.
 type judgeTask struct {
-	Job     string `json:"job"`
-	Account string `json:"account"`
-	Type    string `json:"type"`
-	Note    string `json:"note"` // why, for the cause of what it opens
-	Token   string `json:"token,omitempty"`
-	Page    int    `json:"page"`
+	Job       string   `json:"job,omitempty"` // empty with Resources
+	Account   string   `json:"account"`
+	Type      string   `json:"type"`
+	Note      string   `json:"note"` // why, for the cause of what it opens
+	Token     string   `json:"token,omitempty"`
+	Page      int      `json:"page"`
+	Resources []string `json:"resources,omitempty"` // ids
 }
 
 func (t judgeTask) id() string { return fmt.Sprintf("%s/%s/%d", t.Account, t.Type, t.Page) }

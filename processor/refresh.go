@@ -3,7 +3,6 @@ package processor
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -13,27 +12,49 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/resources"
 	"github.com/qrie-sec/qrie/store"
 )
+
+// panicTries is how often a mark may make the worker panic before it is buried:
+// what panics once may have met something that passes.
+const panicTries = 3
 
 // refresh is step 2 for one resource: read it, judge it, write what follows.
 // It returns once all that is durable, or when the session ended; the lane
 // then calls done or drops it.
 func (s *session) refresh(ctx context.Context, m touched) {
+	for n := 1; ; n++ {
+		why := s.tryRefresh(ctx, m)
+		if why == nil {
+			return
+		}
+		if n == panicTries {
+			s.buryMark(m, why)
+			return
+		}
+		if !sleep(ctx, time.Second<<n) {
+			return
+		}
+	}
+}
+
+// tryRefresh returns an error if it panicked.
+func (s *session) tryRefresh(ctx context.Context, m touched) (panicked error) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.w.metrics.panics.WithLabelValues("refresh").Inc()
 			s.w.Log.Error("refresh panicked", "resource", m.Ref.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			s.buryMark(m, fmt.Errorf("BUG: refresh panicked: %v", r))
+			panicked = fmt.Errorf("BUG: refresh panicked: %v", r)
 		}
 	}()
 	if m.Ref.ID == "" {
-		s.listInstead(m)
-		return
+		_ = s.persist(func() error { return s.listInstead(ctx, m) }) // or the session ended
+		return nil
 	}
 	if s.handled(m) {
 		s.mark(m, "already_seen")
-		return
+		return nil
 	}
 	start := s.w.Now()
 	outcome := ""
@@ -42,7 +63,7 @@ func (s *session) refresh(ctx context.Context, m touched) {
 		return err
 	})
 	if err != nil {
-		return
+		return nil // the session ended
 	}
 	s.mark(m, outcome)
 	s.w.metrics.refresh.WithLabelValues(m.Ref.Service()).Observe(since(s.w.Now, start))
@@ -51,6 +72,7 @@ func (s *session) refresh(ctx context.Context, m touched) {
 			s.seen.add(e.ID + m.Ref.Key())
 		}
 	}
+	return nil
 }
 
 func (s *session) mark(m touched, outcome string) {
@@ -60,7 +82,7 @@ func (s *session) mark(m touched, outcome string) {
 // handled reports whether every event of the mark was handled before. A look
 // that a first look asked for is never skipped.
 func (s *session) handled(m touched) bool {
-	if len(m.Events) == 0 || m.Attempt > 0 || m.Reason != qrie.ReasonEvent {
+	if !m.fromStream() {
 		return false
 	}
 	for _, e := range m.Events {
@@ -71,11 +93,41 @@ func (s *session) handled(m touched) bool {
 	return true
 }
 
+// fromStream reports whether the mark is what events just said, and no look
+// that was planned.
+func (m touched) fromStream() bool {
+	return len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent
+}
+
+// How long after an event AWS's reads may be older than it. Most services show
+// a change at once and within seconds at the latest; IAM, which is replicated
+// to every Region, within minutes.
+const (
+	settle     = 35 * time.Second
+	settleHome = 5*time.Minute + settle
+)
+
+// covered reports whether what is stored was observed so long after the newest
+// event that it shows what that event did.
+func (m touched) covered(stored *store.Resource) bool {
+	if stored == nil || !m.fromStream() {
+		return false
+	}
+	wait := settle
+	if t, ok := resources.Find(m.Ref.Type); ok && t.Home {
+		wait = settleHome
+	}
+	return stored.ObservedAt.After(m.Events[0].Time.Add(wait))
+}
+
 // attempt does one refresh. An error means: try again soon, nothing is lost.
 func (s *session) attempt(ctx context.Context, m touched) (outcome string, err error) {
 	stored, err := s.state(ctx, m.Ref)
 	if err != nil {
 		return "", err
+	}
+	if m.covered(stored) {
+		return "already_seen", nil
 	}
 	obs, fault := s.describe(ctx, m, stored)
 	if fault != nil {
@@ -134,35 +186,6 @@ func (s *session) state(ctx context.Context, ref qrie.Ref) (*store.Resource, err
 	return &stored, nil
 }
 
-// describe reads the resource. A deletion of something stored is confirmed by
-// a second look, because a read may be older than the resource.
-func (s *session) describe(ctx context.Context, m touched, stored *store.Resource) (qrie.Observation, error) {
-	obs, err := s.read(ctx, m.Ref)
-	if err == nil && obs.Deleted && stored != nil && !stored.Deleted && sleep(ctx, s.w.ConfirmGone) {
-		obs, err = s.read(ctx, m.Ref)
-	}
-	return obs, err
-}
-
-func (s *session) read(ctx context.Context, ref qrie.Ref) (qrie.Observation, error) {
-	if err := s.w.allow(ctx, ref); err != nil {
-		return qrie.Observation{}, err
-	}
-	obs, err := s.w.Reader.Describe(ctx, ref)
-	outcome := "ok"
-	var fault *qrie.Fault
-	switch {
-	case errors.As(err, &fault):
-		outcome = string(fault.Kind)
-	case err != nil:
-		outcome = string(qrie.Transient)
-	case obs.Deleted:
-		outcome = "deleted"
-	}
-	s.w.metrics.describes.WithLabelValues(ref.Service(), outcome).Inc()
-	return obs, err
-}
-
 // decide judges and writes, again whenever something changed meanwhile.
 func (s *session) decide(ctx context.Context, l look) (store.Evaluation, string, error) {
 	for range 5 {
@@ -212,56 +235,6 @@ func (s *session) applied(eval store.Evaluation) {
 			s.w.metrics.toFinding.Observe(max(0, now.Sub(t.Cause.Events[0].Arrived).Seconds()))
 		}
 	}
-}
-
-// lookAgain plans another look after an event whose change was not to be seen.
-func (s *session) lookAgain(ctx context.Context, m touched) error {
-	if len(m.Events) == 0 || m.Attempt >= len(s.w.Rereads) {
-		return nil
-	}
-	now := s.w.Now()
-	err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle",
-		DueAt: now.Add(s.w.Rereads[m.Attempt]), Attempts: m.Attempt + 1, Since: now})
-	if err != nil {
-		return fmt.Errorf("plan another look at %s: %w", m.Ref, err)
-	}
-	return nil
-}
-
-// park lets a resource wait that cannot be read now, so that its record does
-// not hold up the shard.
-func (s *session) park(ctx context.Context, m touched, why error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	reason, pause := "transient", s.w.ParkFor
-	var fault *qrie.Fault
-	if errors.As(why, &fault) {
-		reason = string(fault.Kind)
-		switch fault.Kind {
-		case qrie.Denied, qrie.Unreached, qrie.Invalid:
-			pause *= 60
-		}
-		pause = max(pause, fault.RetryAfter)
-	}
-	pause = min(pause<<min(m.Attempt, 6), 30*time.Minute)
-	s.w.Log.Info("resource cannot be read now and will be tried again", "resource", m.Ref.String(), "reason", reason, "pause", pause, "error", why)
-	now := s.w.Now()
-	if err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: reason, DueAt: now.Add(pause), Attempts: m.Attempt + 1, Since: now}); err != nil {
-		return fmt.Errorf("park %s: %w", m.Ref, err)
-	}
-	return nil
-}
-
-// buryMark keeps a mark that makes the worker panic.
-func (s *session) buryMark(m touched, why error) {
-	r, err := encode(kindMark, m.Ref.AccountService(), []touched{m})
-	if err != nil {
-		r.Data, _ = json.Marshal(m.Ref) // plain strings
-	}
-	r.Shard = s.s.Shard()
-	s.letter(r, m.Ref.Key(), r.Data, why)
-	s.mark(m, "dead_letter")
 }
 
 func sortTransitions(list []qrie.Transition) {

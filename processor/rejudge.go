@@ -12,8 +12,13 @@ import (
 // judgePageSize is how many documents one page task reads.
 const judgePageSize = 100
 
-// judgePage judges one page of stored documents anew.
+// judgePage judges stored documents anew: one page of an account's resources of
+// a type, or those that are named.
 func (s *session) judgePage(t judgeTask) error {
+	over, err := s.pageOver(t.Job, t.id())
+	if over || err != nil {
+		return err
+	}
 	// The launch that asked for this may be newer than the board.
 	if err := s.w.desk.reload(s.ctx); err != nil {
 		return err
@@ -22,6 +27,9 @@ func (s *session) judgePage(t judgeTask) error {
 	page := store.JobPage{Page: t.id()}
 	if !ok {
 		return s.finishPage(t.Job, page)
+	}
+	if len(t.Resources) > 0 {
+		return s.judgeNamed(t, account)
 	}
 	q := store.ResourceQuery{Accounts: []string{t.Account}, Types: []string{t.Type}, WithDocument: true}
 	found, err := s.w.Store.ListResources(s.ctx, q, store.PageRequest{Size: judgePageSize, Token: t.Token})
@@ -44,9 +52,26 @@ func (s *session) judgePage(t judgeTask) error {
 		if err := s.publish([]stream.Record{r}); err != nil {
 			return err
 		}
-		page.More = 1
+		page.Next = []string{follow.id()}
 	}
 	return s.finishPage(t.Job, page)
+}
+
+// judgeNamed judges single resources, whose verdicts may change with the date.
+func (s *session) judgeNamed(t judgeTask, account qrie.Account) error {
+	for _, id := range t.Resources {
+		r, err := s.w.Store.Resource(s.ctx, id)
+		if errors.Is(err, qrie.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read resource %s: %w", id, err)
+		}
+		if err := s.judgeStored(&r, account, t.Note); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judgeStored judges one stored document. If the resource changes meanwhile it

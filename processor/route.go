@@ -85,6 +85,7 @@ func (s *session) decode(r stream.Record, yield func(touched)) bool {
 		event := d.Event
 		event.Arrived = r.Arrived
 		for _, m := range d.Marks {
+			event.Wide = m.Ref.ID == ""
 			yield(touched{Ref: m.Ref, Reason: qrie.ReasonEvent, Events: []qrie.Event{event}})
 		}
 	}

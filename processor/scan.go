@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -11,25 +12,56 @@ import (
 	"github.com/qrie-sec/qrie/stream"
 )
 
+// listFloor is the least time between two listings of one type that events ask
+// for.
+const listFloor = time.Minute
+
 // listInstead turns a mark of a whole type into a listing of it: the event
-// named the type and not which of it.
-func (s *session) listInstead(m touched) {
-	t := scanTask{Account: m.Ref.Account, Region: m.Ref.Region, Type: m.Ref.Type, Started: s.w.Now()}
+// named the type and not which of it. Marks that come soon after wait, merged,
+// for a listing that begins later than they did.
+func (s *session) listInstead(ctx context.Context, m touched) error {
+	key, now := m.Ref.Key(), s.w.Now()
+	if last, ok := s.listed.get(key); ok && now.Sub(last) < listFloor {
+		err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "listing", DueAt: last.Add(listFloor), Since: now})
+		if err != nil {
+			return fmt.Errorf("plan another listing of %s: %w", m.Ref, err)
+		}
+		s.mark(m, "coalesced")
+		return nil
+	}
+	t := scanTask{Account: m.Ref.Account, Region: m.Ref.Region, Type: m.Ref.Type, Started: now, Events: m.Events}
 	r, err := encode(kindScan, t.key(), []scanTask{t})
 	if err != nil {
 		panic(fmt.Sprintf("BUG: scan task cannot be encoded: %v", err))
 	}
-	if s.publish([]stream.Record{r}) == nil {
-		s.mark(m, "listed")
+	if err := s.publish([]stream.Record{r}); err != nil {
+		return err
 	}
+	s.listed.set(key, now)
+	s.mark(m, "listed")
+	return nil
+}
+
+// touched is the mark of one resource that the scan looks at.
+func (t scanTask) touched(ref qrie.Ref) touched {
+	m := touched{Ref: ref, Reason: qrie.ReasonScan}
+	if len(t.Events) > 0 {
+		m.Reason, m.Events = qrie.ReasonEvent, t.Events
+	}
+	return m
 }
 
 // listRetries is how often a page is tried before the scan goes on without the
 // rest of its scope. What it misses the next scan finds.
 const listRetries = 5
 
-// scanPage does one page task of a scan.
+// scanPage does one page task of a scan: it lists a page, reads what is on it,
+// and only then goes on to the next. So a scan is never ahead of its reads by
+// more than a page, whatever there is to scan.
 func (s *session) scanPage(t scanTask) error {
+	if over, err := s.pageOver(t.Job, t.id()); over || err != nil {
+		return err
+	}
 	if t.Sweep {
 		return s.sweep(t)
 	}
@@ -45,12 +77,7 @@ func (s *session) scanPage(t scanTask) error {
 		return s.finishPage(t.Job, page)
 	}
 	s.w.metrics.scanPages.Inc()
-	marks := make([]touched, len(refs))
-	for i, ref := range refs {
-		marks[i] = touched{Ref: ref, Reason: qrie.ReasonScan}
-	}
-	out, err := encodeMarks(marks)
-	if err != nil {
+	if err := s.readAll(t, refs); err != nil {
 		return err
 	}
 	follow := t
@@ -63,24 +90,48 @@ func (s *session) scanPage(t scanTask) error {
 	if err != nil {
 		return err
 	}
-	if err := s.publish(append(out, r)); err != nil {
+	if err := s.publish([]stream.Record{r}); err != nil {
 		return err
 	}
-	page.Items, page.More = int64(len(refs)), 1
+	page.Items, page.Next = int64(len(refs)), []string{follow.id()}
 	return s.finishPage(t.Job, page)
 }
 
-func (s *session) listPage(t scanTask) (refs []qrie.Ref, next string, err error) {
-	for attempt := range listRetries {
-		if err = s.w.allow(s.ctx, qrie.Ref{Account: t.Account, Region: t.Region, Type: t.Type}); err != nil {
-			return nil, "", err
+// readAll marks resources and waits until each was read or put off.
+func (s *session) readAll(t scanTask, refs []qrie.Ref) error {
+	all := make(chan struct{})
+	done := countdown(len(refs), func() { close(all) })
+	for _, ref := range refs {
+		if !s.lanes.submit(s.ctx, t.touched(ref), done) {
+			return errSessionEnded
 		}
-		refs, next, err = s.w.Reader.List(s.ctx, t.Account, t.Region, t.Type, t.Token)
+	}
+	select {
+	case <-all:
+		return nil
+	case <-s.closing:
+		return errClosing
+	case <-s.ctx.Done():
+		return errSessionEnded
+	}
+}
+
+func (s *session) listPage(t scanTask) (refs []qrie.Ref, next string, err error) {
+	line := scanLine
+	if len(t.Events) > 0 {
+		line = eventLine
+	}
+	for attempt := range listRetries {
+		err = s.call(s.ctx, qrie.Ref{Account: t.Account, Region: t.Region, Type: t.Type}, line, func() (err error) {
+			refs, next, err = s.w.Reader.List(s.ctx, t.Account, t.Region, t.Type, t.Token)
+			return err
+		})
 		if err == nil {
 			return refs, next, nil
 		}
+		var not *stopped
 		var fault *qrie.Fault
-		if errors.As(err, &fault) && (fault.Kind == qrie.Denied || fault.Kind == qrie.Unreached || fault.Kind == qrie.Invalid) {
+		if errors.As(err, &not) || errors.As(err, &fault) && (fault.Kind == qrie.Denied || fault.Kind == qrie.Unreached || fault.Kind == qrie.Invalid) {
 			return nil, "", err
 		}
 		if !sleep(s.ctx, time.Second<<attempt) {
@@ -91,9 +142,9 @@ func (s *session) listPage(t scanTask) (refs []qrie.Ref, next string, err error)
 }
 
 // sweepPage is how many stored resources a sweep looks at in one task.
-const sweepPage = 200
+const sweepPage = 50
 
-// sweep marks what is stored and was not seen since the listing began: a lost
+// sweep reads what is stored and was not seen since the listing began: a lost
 // delete event leaves such a ghost. Whether it is gone, the describe call says.
 func (s *session) sweep(t scanTask) error {
 	q := store.ResourceQuery{Accounts: []string{t.Account}, Types: []string{t.Type}, ListedBefore: t.Started}
@@ -107,12 +158,12 @@ func (s *session) sweep(t scanTask) error {
 	if err != nil {
 		return fmt.Errorf("list what the scan of %s in %s did not see: %w", t.Type, t.Account, err)
 	}
-	marks := make([]touched, len(found.Items))
+	refs := make([]qrie.Ref, len(found.Items))
 	for i, r := range found.Items {
-		marks[i] = touched{Ref: r.Ref, Reason: qrie.ReasonScan}
+		refs[i] = r.Ref
 	}
-	records, err := encodeMarks(marks)
-	if err != nil {
+	s.w.metrics.scanSwept.Add(float64(len(refs)))
+	if err := s.readAll(t, refs); err != nil {
 		return err
 	}
 	page := store.JobPage{Page: t.id()}
@@ -123,16 +174,12 @@ func (s *session) sweep(t scanTask) error {
 		if err != nil {
 			return err
 		}
-		records = append(records, r)
-		page.More = 1
-	} else {
-		s.w.metrics.scanSuccess.WithLabelValues(qrie.ServiceOf(t.Type)).Set(float64(s.w.Now().Unix()))
-	}
-	s.w.metrics.scanSwept.Add(float64(len(marks)))
-	if len(records) > 0 {
-		if err := s.publish(records); err != nil {
+		if err := s.publish([]stream.Record{r}); err != nil {
 			return err
 		}
+		page.Next = []string{follow.id()}
+	} else {
+		s.w.metrics.scanSuccess.WithLabelValues(qrie.ServiceOf(t.Type)).Set(float64(s.w.Now().Unix()))
 	}
 	return s.finishPage(t.Job, page)
 }

@@ -17,30 +17,43 @@ import (
 
 // session is the work on one shard for as long as the worker owns it.
 type session struct {
-	w     *Worker
-	s     *stream.Session
-	ctx   context.Context // ends with the session, or when draining takes too long
-	stop  context.CancelFunc
-	lanes *lanes
-	tasks chan func()   // pages of scans and judgements, one after another
-	idle  chan struct{} // closed when the task goroutine has returned
-	wait  sync.WaitGroup
-	seen  recent
+	w       *Worker
+	s       *stream.Session
+	ctx     context.Context // ends with the session, or when draining takes too long
+	stop    context.CancelFunc
+	lanes   *lanes
+	tasks   chan func()   // pages of scans and judgements
+	closing chan struct{} // closed when the session is to end: no page is begun or gone on with
+	idle    chan struct{} // closed when no task runs any more
+	wait    sync.WaitGroup
+	seen    recent
+	// listed tells when a type was listed last because an event asked for it.
+	listed times
 }
 
-// taskQueue bounds the page tasks that a shard holds; Handle blocks above it.
-// Each is one small record.
-const taskQueue = 64
+const (
+	// taskQueue bounds the page tasks that a shard holds; Handle blocks above
+	// it. Each is one small record, and jobs are laid out no faster than their
+	// pages are done.
+	taskQueue = 256
+	// taskRunners is how many pages a shard works on at once: most of the time
+	// they wait for AWS.
+	taskRunners = 4
+)
 
 // Begin implements stream.Handler.
 func (w *Worker) Begin(s *stream.Session) {
 	ctx, stop := context.WithCancel(s.Context())
-	ses := &session{w: w, s: s, ctx: ctx, stop: stop, tasks: make(chan func(), taskQueue), idle: make(chan struct{})}
-	ses.lanes = newLanes(ses.refresh, w.slots, max(1, w.Jobs/4), w.Floor, w.InFlight, w.Now, func() {
+	ses := &session{w: w, s: s, ctx: ctx, stop: stop, tasks: make(chan func(), taskQueue), closing: make(chan struct{}), idle: make(chan struct{})}
+	ses.lanes = newLanes(ses.refresh, w.slots, w.scans, max(1, w.Jobs/4), w.Floor, w.InFlight, w.Now, func() {
 		w.metrics.marks.WithLabelValues("all", "coalesced").Inc()
 	})
 	ses.wait.Go(func() { ses.lanes.dispatch(ctx) })
-	ses.wait.Go(ses.runTasks)
+	var tasks sync.WaitGroup
+	for range taskRunners {
+		tasks.Go(ses.runTasks)
+	}
+	ses.wait.Go(func() { tasks.Wait(); close(ses.idle) })
 	w.mu.Lock()
 	w.sessions[s] = ses
 	w.mu.Unlock()
@@ -96,11 +109,11 @@ func (s *session) own(r stream.Record, k kind) {
 			}
 		}
 	case kindScan:
-		enqueue(s, r, s.scanPage)
+		enqueue(s, r, k, s.scanPage)
 	case kindJudge:
-		enqueue(s, r, s.judgePage)
+		enqueue(s, r, k, s.judgePage)
 	case kindPlan:
-		enqueue(s, r, s.planPage)
+		enqueue(s, r, k, s.planPage)
 	case kindProbe:
 		s.s.Done(r.Seq)
 	default:
@@ -110,15 +123,27 @@ func (s *session) own(r stream.Record, k kind) {
 
 // enqueue lets the task goroutine run each item of a record; the record is
 // done after the last.
-func enqueue[T any](s *session, r stream.Record, run func(T) error) {
+func enqueue[T any](s *session, r stream.Record, k kind, run func(T) error) {
 	list, err := items[T](r.Data)
 	if err != nil {
 		s.bury(r, err)
 		return
 	}
 	task := func() {
-		for _, item := range list {
-			if err := s.persist(func() error { return run(item) }); err != nil {
+		for i, item := range list {
+			err := s.persist(func() error {
+				if s.isClosing() {
+					return errClosing
+				}
+				return run(item)
+			})
+			if errors.Is(err, errClosing) {
+				err = passOn(s, r, k, list[i:])
+				if err == nil {
+					break
+				}
+			}
+			if err != nil {
 				return // the session ended: the next owner does it again
 			}
 		}
@@ -130,8 +155,17 @@ func enqueue[T any](s *session, r stream.Record, run func(T) error) {
 	}
 }
 
+// passOn publishes what is left of a record again, for the next owner of its
+// key.
+func passOn[T any](s *session, r stream.Record, k kind, left []T) error {
+	again, err := encode(k, r.Key, left)
+	if err != nil {
+		return err
+	}
+	return s.publish([]stream.Record{again})
+}
+
 func (s *session) runTasks() {
-	defer close(s.idle)
 	for {
 		select {
 		case task, ok := <-s.tasks:
@@ -145,8 +179,22 @@ func (s *session) runTasks() {
 	}
 }
 
+// errClosing ends a page that the session has no time for any more.
+var errClosing = errors.New("the session is to end")
+
+func (s *session) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // End implements stream.Handler. A released session finishes what it has
-// taken, within the stream's drain time-out; a lost one drops it.
+// taken, within the stream's drain time-out, but for pages of jobs: those it
+// passes on, because a page may take longer than its shard should stand still.
+// A lost session drops everything.
 func (w *Worker) End(s *stream.Session, why stream.EndReason) {
 	ses := w.session(s)
 	if ses == nil {
@@ -154,6 +202,7 @@ func (w *Worker) End(s *stream.Session, why stream.EndReason) {
 	}
 	if why != stream.Lost {
 		ctx, cancel := context.WithTimeout(ses.ctx, stream.DrainTimeout)
+		close(ses.closing)
 		close(ses.tasks)
 		select {
 		case <-ses.idle:
@@ -173,6 +222,7 @@ func (w *Worker) End(s *stream.Session, why stream.EndReason) {
 var errSessionEnded = errors.New("session ended")
 
 // persist repeats f, ever more slowly, until it succeeds or the session ends.
+// errClosing is passed through.
 // It is for effects that must not be given up, such as writing to the store
 // while it is unreachable: the shard then stands still and loses nothing.
 func (s *session) persist(f func() error) error {
@@ -182,8 +232,8 @@ func (s *session) persist(f func() error) error {
 			return errSessionEnded
 		}
 		err := f()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, errClosing) {
+			return err
 		}
 		if s.ctx.Err() != nil {
 			return errSessionEnded
@@ -257,6 +307,28 @@ func countdown(n int, f func()) func() {
 			f()
 		}
 	}
+}
+
+// times remembers when something was done last, of a bounded number of keys.
+type times struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func (t *times) get(key string) (time.Time, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.last[key]
+	return at, ok
+}
+
+func (t *times) set(key string, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil || len(t.last) >= recentSize {
+		t.last = map[string]time.Time{} // forgetting costs a listing
+	}
+	t.last[key] = at
 }
 
 // recent remembers which events a session has handled for which resource, so

@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/ingest"
@@ -39,9 +39,10 @@ type Options struct {
 	Starter // Now is time.Now if nil
 	Reader  Reader
 
-	Owner      string                // unique for each start of a process; names the holder of locks
-	Log        *slog.Logger          // default: none
-	Registerer prometheus.Registerer // default: none
+	Owner      string                            // unique for each start of a process; names the holder of locks
+	Jitter     func(time.Duration) time.Duration // a random part of a span; default: a uniform one
+	Log        *slog.Logger                      // default: none
+	Registerer prometheus.Registerer             // default: none
 
 	Jobs        int           // refreshes at once; default 384: each mostly waits for AWS or for a commit
 	InFlight    int           // marks held for each shard; default 5000
@@ -55,10 +56,11 @@ type Options struct {
 	// doubles with each attempt. A missing permission waits sixty times as
 	// long. Default 5 s.
 	ParkFor time.Duration
-	// CallsPerSecond bounds refreshes for each account, Region and service.
-	// EC2 refills 20 non-mutating calls a second for an account and Region,
-	// which the customer's own tools share (EC2 API throttling page). 0: no
-	// bound, for a simulated organisation.
+	// CallsPerSecond bounds the reads for each account, Region and resource
+	// type. They begin at half of it, and slow down when AWS asks for that: EC2
+	// refills 20 non-mutating calls a second for an account and Region, which
+	// the customer's own tools share (EC2 API throttling page). 0: no bound, for
+	// a simulated organisation.
 	CallsPerSecond float64
 	// Schedule turns on what runs by the clock: the first and the weekly
 	// inventory, the daily policy scan, recount and trimming.
@@ -73,12 +75,15 @@ type Worker struct {
 	labels  map[string]string // service of each event source
 	metrics *metrics
 	slots   chan struct{}
+	scans   chan struct{} // slots that scans may have
 
 	taken atomic.Int64  // events taken from the stream so far
 	pace  atomic.Uint64 // events a second, as the bits of a float
 
+	limiters *limiters
+	breakers *breakers
+
 	mu       sync.Mutex
-	limiters map[string]*rate.Limiter
 	sessions map[*stream.Session]*session
 }
 
@@ -89,6 +94,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Jitter == nil {
+		o.Jitter = func(d time.Duration) time.Duration { return rand.N(max(d, 1)) }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -119,7 +127,9 @@ func New(o Options) (*Worker, error) {
 		labels:   serviceLabels(types),
 		metrics:  newMetrics(o.Registerer),
 		slots:    make(chan struct{}, o.Jobs),
-		limiters: map[string]*rate.Limiter{},
+		scans:    make(chan struct{}, max(1, o.Jobs/2)),
+		limiters: newLimiters(o.CallsPerSecond, o.Now),
+		breakers: newBreakers(o.Now, o.Jitter),
 		sessions: map[*stream.Session]*session{},
 	}, nil
 }
@@ -188,20 +198,4 @@ func (w *Worker) measure() {
 	}
 	w.metrics.laneQueue.Set(float64(held))
 	w.metrics.laneRunning.Set(float64(running))
-}
-
-// allow waits until the account's service may be read again.
-func (w *Worker) allow(ctx context.Context, ref qrie.Ref) error {
-	if w.CallsPerSecond <= 0 {
-		return nil
-	}
-	key := ref.AccountService() + "|" + ref.Region
-	w.mu.Lock()
-	l := w.limiters[key]
-	if l == nil {
-		l = rate.NewLimiter(rate.Limit(w.CallsPerSecond), max(1, int(w.CallsPerSecond)))
-		w.limiters[key] = l
-	}
-	w.mu.Unlock()
-	return l.Wait(ctx)
 }

@@ -142,7 +142,7 @@ func TestScansThatAreOverdue(t *testing.T) {
 		{"an account and no scan", func(r *rig) { r.account() }, true},
 		{"the first scan is running", func(r *rig) {
 			r.account()
-			must(r.t, r.store.PutJob(r.t.Context(), store.Job{ID: "1", Kind: "inventory", Reason: "bootstrap", State: store.JobRunning, Started: start, Pages: 1}))
+			must(r.t, r.store.PutJob(r.t.Context(), store.Job{ID: "1", Kind: "inventory", Reason: "bootstrap", Started: start}.Begin("1")))
 		}, false},
 		{"a scan of last week", func(r *rig) {
 			r.account()

@@ -14,7 +14,28 @@ type jobsIn struct {
 
 // JobList is the newest jobs.
 type JobList struct {
-	Jobs []store.Job `json:"jobs"`
+	Jobs []Job `json:"jobs"`
+}
+
+// Job is a long task with its progress.
+type Job struct {
+	ID       string         `json:"id"`
+	Kind     string         `json:"kind" doc:"inventory (a scan) or policy (stored documents judged anew)"`
+	Scope    string         `json:"scope"`
+	Reason   string         `json:"reason" doc:"Such as bootstrap, scheduled, launch, request"`
+	State    store.JobState `json:"state"`
+	Started  time.Time      `json:"started"`
+	Finished time.Time      `json:"finished,omitzero"`
+	Pages    int64          `json:"pages" doc:"Planned so far"`
+	Done     int64          `json:"done" doc:"Pages finished"`
+	Items    int64          `json:"items" doc:"Resources listed or judged"`
+	Failed   int64          `json:"failed"`
+	Error    string         `json:"error,omitempty" doc:"The last one"`
+}
+
+func jobOf(j store.Job) Job {
+	return Job{ID: j.ID, Kind: j.Kind, Scope: j.Scope, Reason: j.Reason, State: j.State, Started: j.Started.UTC(), Finished: utc(j.Finished),
+		Pages: j.Pages, Done: j.Done, Items: j.Items, Failed: j.Failed, Error: j.Error}
 }
 
 // listedJobs bounds the list of jobs: jobs are few and old ones say nothing.
@@ -25,10 +46,9 @@ func (s *Server) listJobs(ctx context.Context, in *jobsIn) (*body[JobList], erro
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
-	list := make([]store.Job, 0, len(jobs))
+	list := make([]Job, 0, len(jobs))
 	for _, j := range jobs {
-		j.Started, j.Finished = j.Started.UTC(), utc(j.Finished)
-		list = append(list, j)
+		list = append(list, jobOf(j))
 	}
 	return &body[JobList]{Body: JobList{Jobs: list}}, nil
 }

@@ -164,7 +164,7 @@ func newWorld(t *testing.T, changes ...func(*Options)) *rig {
 // job stores a finished job.
 func (r *rig) job(id, kind, reason string, started time.Time, took time.Duration, items int64) {
 	r.t.Helper()
-	must(r.t, r.store.PutJob(r.t.Context(), store.Job{ID: id, Kind: kind, Scope: "all accounts", Reason: reason, State: store.JobRunning, Started: started, Pages: 1}))
+	must(r.t, r.store.PutJob(r.t.Context(), store.Job{ID: id, Kind: kind, Scope: "all accounts", Reason: reason, Started: started}.Begin("1")))
 	j, err := r.store.FinishPage(r.t.Context(), id, store.JobPage{Page: "1", Items: items}, started.Add(took))
 	must(r.t, err)
 	if j.State != store.JobDone {

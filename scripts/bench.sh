@@ -11,5 +11,10 @@ scripts/emulators.sh run kinesis,dynamodb go test -run '^$' -bench Server -bench
 go test -count=1 -v -run TestStalledHandlerBoundsMemory ./stream/kinesis | grep -v ^=
 run -bench 'Apply|Signer' ./store/...
 QRIE_BENCH_LARGE=1 run -bench Page -benchtime 500x -timeout 60m ./store/local
+dynamo() { scripts/emulators.sh run dynamodb go test -run '^$' -benchmem "$@" ./store/dynamo; }
+dynamo -bench Units -benchtime 20x
+dynamo -bench MillionEvents -benchtime 1x -timeout 30m
+# A million findings need some gigabytes of the server's heap and half an hour.
+QRIE_BENCH_LARGE=1 QRIE_DYNAMODB_HEAP=6g dynamo -bench Page -benchtime 200x -timeout 90m
 run -tags noaws -bench Pipeline -benchtime 200000x -timeout 30m ./cmd/qrie
 run -tags noaws -bench Latency -benchtime 15000x -timeout 30m ./cmd/qrie

@@ -60,7 +60,7 @@ dynamodb_install() {
 # for it, and nothing is to be kept.
 dynamodb_start() {
   local port; port=$(free_port)
-  (cd "$tools/dynamodb" && exec java -Xmx512m -Djava.library.path=./DynamoDBLocal_lib -jar DynamoDBLocal.jar \
+  (cd "$tools/dynamodb" && exec java "-Xmx${QRIE_DYNAMODB_HEAP:-512m}" -Djava.library.path=./DynamoDBLocal_lib -jar DynamoDBLocal.jar \
     -port "$port" -inMemory -sharedDb -disableTelemetry) >"$3" 2>&1 </dev/null &
   echo $! >"$1"
   echo "$port" >"$2"

@@ -40,8 +40,9 @@ const (
 
 // Write runs fn in a transaction and returns once it is on disk. Writes that
 // wait at the same time share one commit, yet each succeeds or fails alone:
-// an error of fn, or a panic, undoes what fn did and nothing else. Errors of
-// SQLite that fn meets must be returned.
+// an error of fn, or a panic, undoes what fn did and nothing else. Whatever fn
+// saw in its transaction is to be seen by everybody once Write has returned,
+// with an error as well. Errors of SQLite that fn meets must be returned.
 //
 // fn runs in another goroutine at most once. It must not keep tx, must not
 // call Write, and should take well under a millisecond: nobody else writes
@@ -120,19 +121,19 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 		}
 		return
 	}
-	group := make([]*job, 0, 64)
+	group := make([]attempted, 0, 64)
+	done := 0
 	var broken error
 	for j := first; j != nil; {
 		if j.state.CompareAndSwap(waiting, taken) {
 			err := db.attempt(ctx, j)
-			if err != nil {
-				j.err <- err
-			} else {
-				group = append(group, j)
-			}
+			group = append(group, attempted{j, err})
 			if errors.Is(err, errGroup) {
 				broken = err
 				break
+			}
+			if err == nil {
+				done++
 			}
 		}
 		j = nil
@@ -155,11 +156,23 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 		_, _ = db.stmts.exec(ctx, "ROLLBACK")
 	} else {
 		db.commits.Add(1)
-		db.writes.Add(int64(len(group)))
+		db.writes.Add(int64(done))
 	}
-	for _, j := range group {
-		j.err <- err
+	for _, a := range group {
+		// One that failed may have done so for what another of the group wrote,
+		// and says nothing before that is there for all to see.
+		if err == nil {
+			a.job.err <- a.err
+		} else {
+			a.job.err <- err
+		}
 	}
+}
+
+// attempted is a job that has run and waits for the commit.
+type attempted struct {
+	job *job
+	err error
 }
 
 func (db *DB) next() *job {

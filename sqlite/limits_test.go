@@ -152,6 +152,53 @@ func TestLostTransactionFailsItsGroup(t *testing.T) {
 	}
 }
 
+// A write that fails for what another one wrote answers no sooner than that can
+// be read.
+func TestFailureTellsOfWhatIsThere(t *testing.T) {
+	db := openLimits(t)
+	errTaken := errors.New("taken")
+	held, free, slow := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	queued := 0
+	queue := func(fn func(*Tx) error) chan error {
+		answer := make(chan error, 1)
+		go func() { answer <- db.Write(t.Context(), fn) }()
+		for ; len(db.queue) < queued; time.Sleep(time.Millisecond) {
+		}
+		queued++
+		return answer
+	}
+	holder := queue(func(*Tx) error { close(held); <-free; return nil })
+	<-held
+	first := queue(func(tx *Tx) error {
+		_, err := tx.Exec("INSERT INTO items (data) VALUES ('x')")
+		return err
+	})
+	second := queue(func(tx *Tx) error {
+		var n int
+		if err := tx.QueryRow("SELECT count(*) FROM items").Scan(&n); err != nil || n == 0 {
+			return fmt.Errorf("%d rows: %w", n, err)
+		}
+		return errTaken
+	})
+	third := queue(func(*Tx) error { <-slow; return nil })
+	close(free)
+	var err error
+	select {
+	case err = <-second:
+		close(slow)
+	case <-time.After(50 * time.Millisecond):
+		close(slow)
+		err = <-second
+	}
+	var n int
+	if read := db.QueryRow(t.Context(), "SELECT count(*) FROM items").Scan(&n); read != nil || n != 1 || !errors.Is(err, errTaken) {
+		t.Errorf("answered %v, and %d rows are to be seen (%v)", err, n, read)
+	}
+	if err := errors.Join(<-holder, <-first, <-third); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	plain := errors.New("plain")
 	if got := explain(plain); got != plain {

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -11,6 +12,10 @@ import (
 // MaxVersions bounds the history of one resource. It may be passed by a few
 // before an adapter trims.
 const MaxVersions = 200
+
+// MaxTransitions bounds the transitions of one evaluation, which are written as
+// one: more policies than that cannot change their verdicts on a resource at once.
+const MaxTransitions = 40
 
 // Admit decides whether an evaluation may be written over what is stored
 // (Version 0 if nothing is). repeat says that it is there already: nothing is
@@ -65,6 +70,8 @@ func (e Evaluation) Valid() error {
 		return bad("stored documents were judged anew, so they cannot have changed")
 	case e.Changed && len(next.Document) == 0 && !next.Deleted:
 		return bad("a changed resource needs its document")
+	case len(e.Transitions) > MaxTransitions:
+		return bad("%d transitions; one evaluation makes %d at the most", len(e.Transitions), MaxTransitions)
 	}
 	seen := map[string]bool{}
 	for _, t := range e.Transitions {
@@ -83,6 +90,46 @@ func (e Evaluation) Valid() error {
 		seen[t.Policy] = true
 	}
 	return nil
+}
+
+// MaxEvidenceBytes bounds the evidence that is kept of one finding. A row of a
+// store is bounded, and a person reads the first few violations.
+const MaxEvidenceBytes = 16 << 10
+
+// Normal is the evaluation as it is stored: within its bounds, and with what may
+// be left out filled in.
+func (e Evaluation) Normal() Evaluation {
+	if e.Next.Heads == nil {
+		e.Next.Heads = map[string]Head{}
+	}
+	if e.Next.ListedAt.IsZero() {
+		e.Next.ListedAt = e.Next.ObservedAt
+	}
+	e.Next.Explained = e.Next.Explained[:min(len(e.Next.Explained), MaxExplained)]
+	e.Transitions = slices.Clone(e.Transitions)
+	for i := range e.Transitions {
+		e.Transitions[i].Evidence = boundEvidence(e.Transitions[i].Evidence)
+	}
+	return e
+}
+
+// boundEvidence keeps the first violations and then the first pointers that
+// there is room for. Total still counts all.
+func boundEvidence(e qrie.Evidence) qrie.Evidence {
+	room := MaxEvidenceBytes
+	for i, v := range e.Violations {
+		if room -= len(v); room < 0 {
+			e.Violations, e.Pointers = e.Violations[:i], nil
+			return e
+		}
+	}
+	for i, p := range e.Pointers {
+		if room -= len(p); room < 0 {
+			e.Pointers = e.Pointers[:i]
+			return e
+		}
+	}
+	return e
 }
 
 // Unexplained names a policy whose finding would open or close without a

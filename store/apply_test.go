@@ -162,23 +162,6 @@ func TestTallyCancelsOut(t *testing.T) {
 	}
 }
 
-func TestCountersReadBack(t *testing.T) {
-	f, err := FindingCounter("a", "P", qrie.Resolved, 7).Finding(3, noon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(FindingCount{Account: "a", Policy: "P", Severity: 7, State: qrie.Resolved, Count: 3, LastAt: noon}, f); diff != "" {
-		t.Errorf("finding (-want +got):\n%s", diff)
-	}
-	if _, err := (Counter{Part: "ACTIVE/x"}).Finding(1, noon); err == nil {
-		t.Error("a counter without severity was read")
-	}
-	c := DayCounter(noon, qrie.High, true)
-	if band, resolved := c.Day(); c.Name != "2026-03-14" || band != qrie.High || !resolved {
-		t.Errorf("day %s, band %s, resolved %v", c.Name, band, resolved)
-	}
-}
-
 func TestSeverityRanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		bands []qrie.Band
@@ -197,13 +180,16 @@ func TestSeverityRanges(t *testing.T) {
 }
 
 func TestJobFinishesInAnyOrder(t *testing.T) {
-	pages := []JobPage{{Page: "1", More: 1, Items: 2}, {Page: "2", More: 1, Items: 3}, {Page: "3", Items: 4, Failed: 1}}
-	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}} {
-		j := Job{State: JobRunning, Pages: 1}
-		for _, i := range order {
+	pages := []JobPage{{Page: "root", Next: []string{"a", "b"}, Items: 2}, {Page: "a", Next: []string{"a2"}, Items: 3}, {Page: "a2"}, {Page: "b", Items: 4, Failed: 1}}
+	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 3, 0, 1}, {0, 3, 2, 1}, {1, 2, 3, 0}} {
+		j := Job{}.Begin("root")
+		for n, i := range order {
 			j = j.Finish(pages[i], noon)
+			if over := n == len(order)-1; over != (j.State == JobDone) {
+				t.Errorf("in order %v the job is %s after %d of %d pages", order, j.State, n+1, len(order))
+			}
 		}
-		want := Job{State: JobDone, Pages: 3, Done: 3, Items: 9, Failed: 1, Finished: noon}
+		want := Job{State: JobDone, Pages: 4, Done: 4, Items: 9, Failed: 1, Finished: noon}
 		if diff := cmp.Diff(want, j); diff != "" {
 			t.Errorf("in order %v (-want +got):\n%s", order, diff)
 		}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,25 +63,13 @@ func DayCounter(at time.Time, band qrie.Band, resolved bool) Counter {
 	return Counter{ByDay, "", at.UTC().Format(time.DateOnly), what + string(band)}
 }
 
-// Finding reads a counter ByFinding back.
-func (c Counter) Finding(n int64, last time.Time) (FindingCount, error) {
-	state, text, _ := strings.Cut(c.Part, "/")
-	severity, err := strconv.Atoi(text)
-	if err != nil {
-		return FindingCount{}, fmt.Errorf("counter of findings %q: %w", c.Part, err)
+// String names a counter for people.
+func (c Counter) String() string {
+	account := c.Account
+	if account == "" {
+		account = "all accounts"
 	}
-	return FindingCount{Account: c.Account, Policy: c.Name, Severity: qrie.Severity(severity), State: qrie.State(state), Count: n, LastAt: last}, nil
-}
-
-// Verdict reads a counter ByVerdict back.
-func (c Counter) Verdict(n int64) VerdictCount {
-	return VerdictCount{Account: c.Account, Policy: c.Name, Outcome: qrie.Outcome(c.Part), Count: n}
-}
-
-// Day reads the sort of a counter ByDay back.
-func (c Counter) Day() (band qrie.Band, resolved bool) {
-	what, text, _ := strings.Cut(c.Part, "/")
-	return qrie.Band(text), what == "resolved"
+	return strings.Join([]string{string(c.Dimension), account, c.Name, c.Part}, " ")
 }
 
 // Tally adds up deltas. The zero value is ready.

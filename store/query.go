@@ -76,3 +76,12 @@ func (p PageRequest) PageSize() int {
 	}
 	return p.Size
 }
+
+// Bound is what a page token is bound to beside its list: the query, as it is
+// spelled in Normal, and the scope of the caller.
+func (p PageRequest) Bound(query any) any {
+	return struct {
+		Query any    `json:"q"`
+		Scope string `json:"s"`
+	}{query, p.Scope}
+}

@@ -9,6 +9,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -22,9 +24,11 @@ type Store interface {
 	Resources
 	Findings
 	Counters
+	Exceptions
 	Summaries
 	Work
 	Tokens
+	Audit
 
 	// Ping is nil while the store can read and write.
 	Ping(ctx context.Context) error
@@ -33,6 +37,11 @@ type Store interface {
 	Maintain(ctx context.Context, now time.Time) (trimmed int, err error)
 	Close() error
 }
+
+// ErrUnavailable: the store cannot be reached, or takes no more for now, and was
+// asked as often as it may be. Nothing is known of a write that failed so: do it
+// again, later. An adapter without a server of its own never returns it.
+var ErrUnavailable = errors.New("the store is not available")
 
 // Retention of what is not kept for ever.
 const (
@@ -44,6 +53,7 @@ const (
 	KeepDeadLetters = 14 * 24 * time.Hour
 	KeepOutbox      = 7 * 24 * time.Hour
 	KeepJobs        = 30 * 24 * time.Hour
+	KeepAudit       = 400 * 24 * time.Hour // a year, and the time to look back on it
 )
 
 // Accounts are few: tens of thousands at the most.
@@ -228,6 +238,9 @@ type Findings interface {
 type PageRequest struct {
 	Size  int    // 1 to MaxPage; 0 is DefaultPage
 	Token string // of the page before; empty for the first
+	// Scope is what bounds what the caller may see, such as its role, in one
+	// spelling. A token opens for the scope that it was given to and no other.
+	Scope string
 }
 
 // Sizes of a page.
@@ -287,16 +300,18 @@ type Drift struct {
 	Had, Is   int64
 }
 
-// Counters are kept in the transaction of what they count. An empty account
-// asks for the totals over all accounts, which are counters of their own;
-// EachAccount asks for one row an account.
+// Counters follow what they count exactly: a change of one is written in the
+// transaction of what it counts, and added once. An empty account asks for the
+// totals over all accounts, which are counters of their own; EachAccount asks
+// for one row an account.
 type Counters interface {
 	CountFindings(ctx context.Context, account string) ([]FindingCount, error)
 	CountVerdicts(ctx context.Context, account string) ([]VerdictCount, error)
 	CountResources(ctx context.Context, account string) ([]ResourceCount, error)
 	CountDays(ctx context.Context, from string) ([]DayCount, error)
-	// Recount computes every counter anew from what is stored and corrects
-	// those that differ. The result names each.
+	// Recount compares counters with what is stored and corrects those that
+	// differ. The result names each. One call may count a bounded part, and
+	// the next goes on after it.
 	Recount(ctx context.Context) ([]Drift, error)
 }
 
@@ -309,6 +324,18 @@ type Summary struct {
 	Payload    json.RawMessage
 	ComputedAt time.Time
 	Fence      int64 // of the refresh that wrote it
+}
+
+// MaxSummaryBytes bounds the payload of a summary: a row of a store is bounded,
+// and a dashboard shows little.
+const MaxSummaryBytes = 350 << 10
+
+// Valid reports what is wrong with a summary by itself.
+func (v Summary) Valid() error {
+	if len(v.Payload) == 0 || len(v.Payload) > MaxSummaryBytes {
+		return fmt.Errorf("summary %.40q has %d bytes; 1 to %d are possible", v.Key, len(v.Payload), MaxSummaryBytes)
+	}
+	return ValidName("summary", v.Key)
 }
 
 // Summaries are the shared part of the summary cache.
@@ -366,6 +393,9 @@ type Job struct {
 	Items    int64     `json:"items"` // resources listed or judged
 	Failed   int64     `json:"failed"`
 	Error    string    `json:"error,omitempty"` // the last one
+	// Open is 0 when every page that was planned is done, and something else
+	// before: see Begin.
+	Open uint64 `json:"open,omitempty"`
 }
 
 // JobState says where a job stands.
@@ -373,9 +403,10 @@ type JobState string
 
 // The states of a job.
 const (
-	JobRunning JobState = "running"
-	JobDone    JobState = "done"
-	JobFailed  JobState = "failed"
+	JobRunning   JobState = "running"
+	JobDone      JobState = "done"
+	JobFailed    JobState = "failed"
+	JobCancelled JobState = "cancelled"
 )
 
 // JobPage is the outcome of one page task.
@@ -384,7 +415,7 @@ type JobPage struct {
 	Items  int64
 	Failed int64
 	Error  string
-	More   int64 // further page tasks that this one published
+	Next   []string // further pages that this one published
 }
 
 // Work makes work resumable.
@@ -409,9 +440,16 @@ type Work interface {
 
 	// PutJob adds a job; ErrExists if the id is taken.
 	PutJob(ctx context.Context, j Job) error
-	// FinishPage counts one page of a job and finishes the job when Done
-	// reaches Pages. ErrNotFound.
+	// FinishPage counts one page of a job and finishes the job with the last
+	// one, in whatever order they come. ErrNotFound.
 	FinishPage(ctx context.Context, job string, page JobPage, at time.Time) (Job, error)
+	// JobPage reads a job and whether FinishPage has counted the page.
+	// ErrNotFound.
+	JobPage(ctx context.Context, job, page string) (j Job, counted bool, err error)
+	// CancelJob ends a job that runs, wherever its pages stand; pages under
+	// way are counted still. Cancelling twice is cancelling once. ErrNotFound,
+	// or ErrConflict if the job is done or has failed.
+	CancelJob(ctx context.Context, id string, at time.Time) (Job, error)
 	Job(ctx context.Context, id string) (Job, error)
 	ListJobs(ctx context.Context, kind string, limit int) ([]Job, error) // newest first; kind may be empty
 

@@ -1,8 +1,9 @@
 package store
 
 import (
-	"cmp"
-	"slices"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -18,7 +19,7 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 	if out.Ref.ARN == "" {
 		out.Ref.ARN = m.Ref.ARN
 	}
-	out.Events = NewestEvents(m.Events, next.Events)
+	out.Events = qrie.NewestEvents(m.Events, next.Events)
 	if m.DueAt.Before(out.DueAt) {
 		out.DueAt = m.DueAt
 	}
@@ -29,35 +30,59 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 	return out
 }
 
-// NewestEvents are the newest events of several lists, each event once, at
-// most qrie.MaxCauseEvents.
-func NewestEvents(lists ...[]qrie.Event) []qrie.Event {
-	out := slices.Concat(lists...)
-	slices.SortStableFunc(out, func(x, y qrie.Event) int {
-		return cmp.Or(y.Time.Compare(x.Time), cmp.Compare(x.ID, y.ID))
-	})
-	out = slices.CompactFunc(out, func(x, y qrie.Event) bool { return x.ID == y.ID })
-	return out[:min(len(out), qrie.MaxCauseEvents)]
+// Begin is the job with its first pages.
+//
+// A page may be done before the one that published it is counted, so that Done
+// reaching Pages does not tell the end. Open does: it takes each page twice, when
+// it is published and when it is done, by exclusive or, and so is 0 when all
+// have been both. (Apache Storm tracks its trees of tuples so.)
+func (j Job) Begin(pages ...string) Job {
+	j.State = JobRunning
+	return j.publish(pages)
 }
 
-// Finish counts one page. The job is over once every page planned is done: as
-// failed if a page could not be done, which is told from single resources that
-// failed. A page that finishes before the one that planned it is counted in
-// any order.
+func (j Job) publish(pages []string) Job {
+	j.Pages += int64(len(pages))
+	for _, page := range pages {
+		j.Open ^= pageMark(page)
+	}
+	return j
+}
+
+func pageMark(page string) uint64 {
+	sum := sha256.Sum256([]byte(page))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// Finish counts one page. The job is over with the last one: as failed if a
+// page could not be done, which is told from single resources that failed. What
+// was cancelled stays so.
 func (j Job) Finish(page JobPage, at time.Time) Job {
+	j = j.publish(page.Next)
+	j.Open ^= pageMark(page.Page)
 	j.Done++
-	j.Pages += page.More
 	j.Items += page.Items
 	j.Failed += page.Failed
 	if page.Error != "" {
 		j.Error = page.Error
 	}
-	j.State, j.Finished = JobRunning, time.Time{}
-	if j.Done >= j.Pages {
+	if j.State == JobRunning && j.Open == 0 {
 		j.State, j.Finished = JobDone, at.UTC()
 		if j.Error != "" {
 			j.State = JobFailed
 		}
 	}
 	return j
+}
+
+// Cancel ends a job that runs, as CancelJob promises.
+func (j Job) Cancel(at time.Time) (Job, error) {
+	switch j.State {
+	case JobCancelled:
+		return j, nil
+	case JobRunning:
+		j.State, j.Finished = JobCancelled, at.UTC()
+		return j, nil
+	}
+	return j, fmt.Errorf("job %s is %s already: %w", j.ID, j.State, qrie.ErrConflict)
 }

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/qrie-sec/qrie/stream"
 	"pgregory.net/rapid"
+
+	"github.com/qrie-sec/qrie/stream"
 )
 
 func record(n int64) stream.Record {

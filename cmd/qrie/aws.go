@@ -76,19 +76,52 @@ func (c cloud) storeOptions(b backends) storedynamo.Options {
 	return storedynamo.Options{Config: c.config, Endpoint: b.dynamodb, Prefix: b.prefix}
 }
 
-// openStore opens the store. The key that it keeps for all processes on its
-// tables signs their sessions, too.
-func (c cloud) openStore(ctx context.Context, b backends, registry prometheus.Registerer) (store.Store, []byte, error) {
+func (c cloud) openTables(ctx context.Context, b backends, registry prometheus.Registerer) (*storedynamo.Store, error) {
 	if err := c.checkRegion(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o := c.storeOptions(b)
 	o.Registerer = registry
-	s, err := storedynamo.Open(ctx, o)
+	return storedynamo.Open(ctx, o)
+}
+
+// openStore opens the store. The key that it keeps for all processes on its
+// tables signs their sessions, too.
+func (c cloud) openStore(ctx context.Context, b backends, registry prometheus.Registerer) (store.Store, []byte, error) {
+	s, err := c.openTables(ctx, b, registry)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s, s.Secret(), nil
+}
+
+func (c cloud) migrate(ctx context.Context, b backends, progress func(table, made string)) error {
+	if err := c.checkRegion(); err != nil {
+		return err
+	}
+	return storedynamo.Migrate(ctx, c.storeOptions(b), func(table string, made storedynamo.Made) { progress(table, string(made)) })
+}
+
+func tablesTemplate() ([]byte, error) { return storedynamo.Template(), nil }
+
+func (c cloud) spreads(ctx context.Context, b backends) (out []spreadOf, err error) {
+	s, err := c.openTables(ctx, b, nil)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Spreads(ctx)
+	for _, f := range found {
+		out = append(out, spreadOf{f.AccountService, f.Buckets})
+	}
+	return out, errors.Join(err, s.Close())
+}
+
+func (c cloud) spread(ctx context.Context, b backends, accountService string, partitions int) error {
+	s, err := c.openTables(ctx, b, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Grow(ctx, accountService, partitions), s.Close())
 }
 
 // examine looks at what of the backends is in AWS.
@@ -98,6 +131,11 @@ func (c cloud) examine(ctx context.Context, b backends) (checks []check) {
 	}
 	if b.stream == onKinesis {
 		for _, found := range streamkinesis.Examine(ctx, c.streamOptions(b)) {
+			checks = append(checks, check(found))
+		}
+	}
+	if b.store == onDynamo {
+		for _, found := range storedynamo.Examine(ctx, c.storeOptions(b)) {
 			checks = append(checks, check(found))
 		}
 	}

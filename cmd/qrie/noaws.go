@@ -31,6 +31,14 @@ func (cloud) openStore(context.Context, backends, prometheus.Registerer) (store.
 	return nil, nil, errNoAWS
 }
 
+func (cloud) migrate(context.Context, backends, func(table, made string)) error { return errNoAWS }
+
+func tablesTemplate() ([]byte, error) { return nil, errNoAWS }
+
+func (cloud) spreads(context.Context, backends) ([]spreadOf, error) { return nil, errNoAWS }
+
+func (cloud) spread(context.Context, backends, string, int) error { return errNoAWS }
+
 func (cloud) examine(context.Context, backends) []check { return nil }
 
 func openAWS(context.Context, func(context.Context, string) (qrie.Account, error), prometheus.Registerer, *slog.Logger) (processor.Reader, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,9 @@ import (
 // remoteSites are the pairs of adapters of which at least one is AWS's, on
 // servers of the tests.
 var remoteSites = map[string]func(*testing.T) site{
-	"kinesis": func(t *testing.T) site { return append(onDiskSite(t), kinesisFlags(t)...) },
+	"kinesis":            func(t *testing.T) site { return append(onDiskSite(t), kinesisFlags(t)...) },
+	"dynamo":             func(t *testing.T) site { return append(onDiskSite(t), dynamoFlags(t)...) },
+	"kinesis and dynamo": func(t *testing.T) site { return slices.Concat(onDiskSite(t), kinesisFlags(t), dynamoFlags(t)) },
 }
 
 // server is the address of a server, or skips the test where it does not run.
@@ -55,4 +58,18 @@ func kinesisFlags(t *testing.T) site {
 		return err == nil && out.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive
 	})
 	return site{"--stream", "kinesis", "--stream-name", name, "--endpoint", endpoint, "--dynamodb-endpoint", leases, "--lease-table", "qrie_leases_cmd_test"}
+}
+
+// dynamoFlags make the tables of a store with a prefix of its own, as a person
+// does. The server is in memory and ends with the tests.
+func dynamoFlags(t *testing.T) site {
+	t.Helper()
+	at := site{"--table-prefix", "cmd_" + strings.ToLower(rand.Text()[:10]) + "_", "--dynamodb-endpoint", server(t, "QRIE_TEST_DYNAMODB")}
+	for _, made := range []string{"created", "stood"} {
+		code, out, errOut := call(t, "", slices.Concat([]string{"migrate"}, at)...)
+		if code != 0 || !strings.Contains(out, made+"    ") {
+			t.Fatalf("migrate: exit %d\n%s%s", code, out, errOut)
+		}
+	}
+	return append(at, "--store", "dynamo")
 }

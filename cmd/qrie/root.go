@@ -83,6 +83,7 @@ wrong, who made it wrong, when, and how to undo it.
   qrie up               the whole product on one machine
   qrie processor        a worker of many, on a shared stream and store
   qrie query            the API and the dashboard of the same
+  qrie migrate          the tables of a store on DynamoDB
   qrie doctor           what is missing or wrong, and how to mend it
 
 Every flag can be given as an environment variable: --log-level is
@@ -97,7 +98,7 @@ QRIE_LOG_LEVEL. A flag wins over the environment.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return tryHelp{usageError{fmt.Errorf("%w%s", err, nearestFlag(cmd, err))}, cmd.CommandPath()}
 	})
-	root.AddCommand(newUp(), newProcessor(), newQuery(), newDoctor(), newReplay(), newEvents(), newPolicy(), newStream(), newToken(), newVersion())
+	root.AddCommand(newUp(), newProcessor(), newQuery(), newDoctor(), newReplay(), newEvents(), newPolicy(), newStream(), newMigrate(), newStore(), newToken(), newVersion())
 	return root
 }
 

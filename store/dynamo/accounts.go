@@ -15,7 +15,7 @@ const accountsPart = "accounts"
 // PutAccount adds or replaces an account. The external id is kept apart,
 // because the account's JSON leaves it out.
 func (s *Store) PutAccount(ctx context.Context, a qrie.Account) (err error) {
-	defer s.metrics.request("qrie_accounts", "put")(&err)
+	defer s.metrics.Request("qrie_accounts", "put")(&err)
 	if !qrie.ValidAccountID(a.ID) {
 		return fmt.Errorf("account id %q is not twelve digits", a.ID)
 	}
@@ -35,7 +35,7 @@ func (s *Store) account(it item) (a qrie.Account, err error) {
 
 // Account reads one account.
 func (s *Store) Account(ctx context.Context, id string) (a qrie.Account, err error) {
-	defer s.metrics.request("qrie_accounts", "get")(&err)
+	defer s.metrics.Request("qrie_accounts", "get")(&err)
 	missing := fmt.Errorf("account %s: %w", id, qrie.ErrNotFound)
 	if !qrie.ValidAccountID(id) {
 		return a, missing
@@ -52,7 +52,7 @@ func (s *Store) Account(ctx context.Context, id string) (a qrie.Account, err err
 
 // ListAccounts reads every account, by id.
 func (s *Store) ListAccounts(ctx context.Context) (all []qrie.Account, err error) {
-	defer s.metrics.request("qrie_accounts", "list")(&err)
+	defer s.metrics.Request("qrie_accounts", "list")(&err)
 	err = s.all(ctx, stretch{table: accountsTable, pk: accountsPart}, func(it item) error {
 		a, err := s.account(it)
 		all = append(all, a)
@@ -67,7 +67,7 @@ func (s *Store) ListAccounts(ctx context.Context) (all []qrie.Account, err error
 // DeleteAccount forgets an account. Its resources and findings stay until they
 // are closed or trimmed.
 func (s *Store) DeleteAccount(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_accounts", "delete")(&err)
+	defer s.metrics.Request("qrie_accounts", "delete")(&err)
 	missing := fmt.Errorf("account %s: %w", id, qrie.ErrNotFound)
 	if !qrie.ValidAccountID(id) {
 		return missing

@@ -18,20 +18,11 @@ import (
 // nothing refers to yet; then one write makes all of it visible: that of the
 // resource alone, or a transaction if findings or counters change with it.
 func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
-	defer s.metrics.request("qrie_resources", "apply")(&err)
+	defer s.metrics.Request("qrie_resources", "apply")(&err)
 	if err := e.Valid(); err != nil {
 		return err
 	}
-	if e.Next.Heads == nil {
-		e.Next.Heads = map[string]store.Head{}
-	}
-	if e.Next.ListedAt.IsZero() {
-		e.Next.ListedAt = e.Next.ObservedAt
-	}
-	e.Next.Explained = e.Next.Explained[:min(len(e.Next.Explained), store.MaxExplained)]
-	if len(e.Transitions) > maxTransitions {
-		return fmt.Errorf("evaluation of %s: %d transitions; one transaction holds %d", e.Next.Ref, len(e.Transitions), maxTransitions)
-	}
+	e = e.Normal()
 	w := &writing{s: s, e: e, id: e.Next.Ref.ResourceID()}
 	for n := 1; ; n++ {
 		done, err := w.attempt(ctx)
@@ -49,10 +40,6 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 		}
 	}
 }
-
-// maxTransitions keeps a transaction within 100 writes: each transition takes
-// three and its share of the counters.
-const maxTransitions = 18
 
 // refused reports an error after which the evaluation is surely not written.
 func refused(err error) bool {

@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/qrie-sec/qrie/store"
 )
 
 // errCondition: a condition of a write did not hold. Nothing was written.
@@ -66,22 +69,32 @@ func optional(expression string) *string {
 	return &expression
 }
 
-// failed classes the error of a write.
-func failed(err error) error {
+// failed classes the error of a request in the words of the port.
+func failed(ctx context.Context, err error) error {
 	var condition *types.ConditionalCheckFailedException
-	if errors.As(err, &condition) {
+	var spent *retry.MaxAttemptsError
+	switch {
+	case errors.As(err, &condition):
 		return errCondition
+	case errors.As(err, &spent) && ctx.Err() == nil:
+		// What the SDK tries again: throttling, 5xx, time-outs, lost connections.
+		return unavailable{err}
 	}
 	return err
 }
+
+// unavailable says that what failed may do better later.
+type unavailable struct{ error }
+
+func (u unavailable) Unwrap() []error { return []error{store.ErrUnavailable, u.error} }
 
 func (c *client) get(ctx context.Context, t tableID, pk, sk string) (item, error) {
 	out, err := c.db.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(c.table(t)), Key: c.row(t, pk, sk),
 		ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal})
 	if err != nil {
-		return nil, fmt.Errorf("read from %s: %w", c.table(t), err)
+		return nil, fmt.Errorf("read from %s: %w", c.table(t), failed(ctx, err))
 	}
-	c.metrics.consumed("read", out.ConsumedCapacity)
+	c.metrics.consumed("get", "read", out.ConsumedCapacity)
 	return out.Item, nil
 }
 
@@ -91,9 +104,9 @@ func (c *client) put(ctx context.Context, t tableID, row item, condition string,
 		ConditionExpression: optional(condition), ExpressionAttributeNames: aliases(nil, condition), ExpressionAttributeValues: values,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal})
 	if err != nil {
-		return fmt.Errorf("write to %s: %w", c.table(t), failed(err))
+		return fmt.Errorf("write to %s: %w", c.table(t), failed(ctx, err))
 	}
-	c.metrics.consumed("write", out.ConsumedCapacity)
+	c.metrics.consumed("put", "write", out.ConsumedCapacity)
 	return nil
 }
 
@@ -112,9 +125,9 @@ func (c *client) update(ctx context.Context, t tableID, pk, sk string, u change)
 		ExpressionAttributeNames: aliases(u.names, u.update, u.condition), ExpressionAttributeValues: u.values,
 		ReturnValues: types.ReturnValueAllNew, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal})
 	if err != nil {
-		return nil, fmt.Errorf("write to %s: %w", c.table(t), failed(err))
+		return nil, fmt.Errorf("write to %s: %w", c.table(t), failed(ctx, err))
 	}
-	c.metrics.consumed("write", out.ConsumedCapacity)
+	c.metrics.consumed("update", "write", out.ConsumedCapacity)
 	return out.Attributes, nil
 }
 
@@ -124,9 +137,9 @@ func (c *client) remove(ctx context.Context, t tableID, pk, sk, condition string
 		ConditionExpression: optional(condition), ExpressionAttributeNames: aliases(nil, condition), ExpressionAttributeValues: values,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal})
 	if err != nil {
-		return fmt.Errorf("delete from %s: %w", c.table(t), failed(err))
+		return fmt.Errorf("delete from %s: %w", c.table(t), failed(ctx, err))
 	}
-	c.metrics.consumed("write", out.ConsumedCapacity)
+	c.metrics.consumed("delete", "write", out.ConsumedCapacity)
 	return nil
 }
 
@@ -151,7 +164,7 @@ func (c *client) read(ctx context.Context, s stretch) (rows []item, last string,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal}
 	if s.index != nil {
 		in.IndexName = aws.String(s.index.name)
-		pk, sk, consistent = s.index.pk, s.index.sk, s.index.local
+		pk, sk, consistent = s.index.pk, s.index.sk, false
 	}
 	if s.limit > 0 {
 		in.Limit = aws.Int32(int32(s.limit))
@@ -171,9 +184,9 @@ func (c *client) read(ctx context.Context, s stretch) (rows []item, last string,
 	in.ConsistentRead = &consistent
 	out, err := c.db.Query(ctx, in)
 	if err != nil {
-		return nil, "", false, fmt.Errorf("query %s: %w", c.table(s.table), err)
+		return nil, "", false, fmt.Errorf("query %s: %w", c.table(s.table), failed(ctx, err))
 	}
-	c.metrics.consumed("read", out.ConsumedCapacity)
+	c.metrics.consumed("query", "read", out.ConsumedCapacity)
 	rows = make([]item, len(out.Items))
 	for i, it := range out.Items {
 		rows[i] = it

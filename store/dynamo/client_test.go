@@ -1,9 +1,9 @@
 package dynamo
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -58,14 +58,14 @@ func TestKindsOfError(t *testing.T) {
 		return fmt.Errorf("write: %w", &smithy.GenericAPIError{Code: code, Fault: fault})
 	}
 	for want, errs := range map[string][]error{
-		"cancelled":  {context.Canceled, fmt.Errorf("read: %w", context.DeadlineExceeded)},
-		"contention": {fmt.Errorf("write: %w", &types.TransactionCanceledException{})},
-		"throttled":  {errThrottled, api("ThrottlingException", smithy.FaultClient), api("ProvisionedThroughputExceededException", smithy.FaultClient)},
-		"denied":     {api("AccessDeniedException", smithy.FaultClient), api("ExpiredTokenException", smithy.FaultClient)},
-		"no_table":   {api("ResourceNotFoundException", smithy.FaultClient)},
-		"server":     {api("InternalServerError", smithy.FaultServer)},
-		"refused":    {api("ValidationException", smithy.FaultClient)},
-		"other":      {errors.New("no route to host")},
+		"contention":  {fmt.Errorf("write: %w", &types.TransactionCanceledException{})},
+		"throttled":   {errThrottled, api("ThrottlingException", smithy.FaultClient), api("ProvisionedThroughputExceededException", smithy.FaultClient)},
+		"denied":      {api("AccessDeniedException", smithy.FaultClient), api("ExpiredTokenException", smithy.FaultClient)},
+		"no_table":    {api("ResourceNotFoundException", smithy.FaultClient)},
+		"server":      {api("InternalServerError", smithy.FaultServer)},
+		"refused":     {api("ValidationException", smithy.FaultClient)},
+		"unreachable": {fmt.Errorf("read: %w", unavailable{io.ErrUnexpectedEOF})},
+		"":            {errors.New("no route to host")}, // left to the port to name
 	} {
 		for _, err := range errs {
 			if got := kindOfError(err); got != want {

@@ -12,14 +12,13 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// closers bounds how many findings are closed at once: they share the rows of
-// totals.
+// closers bounds how many findings are closed at once.
 const closers = 4
 
 // CloseFindings resolves active findings of a policy that is not launched, each
 // with its resource in one transaction.
 func (s *Store) CloseFindings(ctx context.Context, policy string, why qrie.Resolution, at time.Time, limit int) (closed int, err error) {
-	defer s.metrics.request("qrie_findings", "close")(&err)
+	defer s.metrics.Request("qrie_findings", "close")(&err)
 	kinds, err := s.kinds(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("close findings of %s: %w", policy, err)
@@ -119,14 +118,14 @@ func (c closing) one(ctx context.Context, id string) (bool, error) {
 		var t qrie.Transition
 		next.Resource, t = store.Forget(old.Resource, f, c.why, c.generation, c.at)
 		x := newEffects(s, f.Ref)
-		x.gates[c.policy] = gate{condition: "attribute_not_exists(#Gate)"}
+		x.gates[c.policy] = gateOf(nil)
 		was := &old
 		if old.Version == 0 {
 			was = nil
 		} else {
 			x.tally.Resource(old.Resource, next.Resource)
 		}
-		if err := x.transition(t, f, revision); err != nil {
+		if err := x.transition(ctx, t, f, revision); err != nil {
 			return false, err
 		}
 		err = x.write(ctx, was, next)

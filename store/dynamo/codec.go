@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -114,9 +115,15 @@ func validID(prefix, id string) bool {
 
 // The prefixes of ids.
 const (
-	findingPrefix  = "f_"
-	resourcePrefix = "r_"
+	findingPrefix    = "f_"
+	resourcePrefix   = "r_"
+	transitionPrefix = "t_"
 )
+
+// idDigits are the letters of an id, idBytes what they stand for.
+var idDigits = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+const idBytes = 10
 
 // maxKeyBytes is DynamoDB's bound for a sort key; a partition key may be
 // longer, but nothing here needs that.

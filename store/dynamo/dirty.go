@@ -18,7 +18,7 @@ func dirtyShelf(bucket int) string { return fmt.Sprintf("due#%d", bucket) }
 
 // PutDirty adds a mark or merges it into the one that waits.
 func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
-	defer s.metrics.request("qrie_dirty", "put")(&err)
+	defer s.metrics.Request("qrie_dirty", "put")(&err)
 	id := m.Ref.ResourceID()
 	for n := 1; ; n++ {
 		it, err := s.get(ctx, dirtyTable, id, "")
@@ -33,7 +33,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 			}
 			next, condition, values = old.Merge(m), "#Revision = :r", item{":r": number(old.Revision)}
 		} else {
-			next.Events = store.NewestEvents(m.Events)
+			next.Events = qrie.NewestEvents(m.Events)
 		}
 		// By chance, so that a mark that was deleted never matches a later one.
 		next.Revision = 1 + rand.Int64N(1<<62)
@@ -58,7 +58,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 
 // DueDirty reads what is due, earliest first.
 func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []store.DirtyMark, err error) {
-	defer s.metrics.request("qrie_dirty", "due")(&err)
+	defer s.metrics.Request("qrie_dirty", "due")(&err)
 	m := merge{c: s.client, bound: limit * (dirtyBuckets + 1)}
 	for b := range dirtyBuckets {
 		m.sources = append(m.sources, &source{fetch: limit, stretch: stretch{table: dirtyTable, index: &dirtyDue, pk: dirtyShelf(b),
@@ -97,7 +97,7 @@ func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []s
 
 // DeleteDirty removes a mark that nobody has touched since it was read.
 func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (err error) {
-	defer s.metrics.request("qrie_dirty", "delete")(&err)
+	defer s.metrics.Request("qrie_dirty", "delete")(&err)
 	err = s.remove(ctx, dirtyTable, ref.ResourceID(), "", "#Revision = :r", item{":r": number(revision)})
 	if errors.Is(err, errCondition) {
 		return fmt.Errorf("mark of %s, revision %d: %w", ref, revision, qrie.ErrConflict)
@@ -108,7 +108,7 @@ func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (
 // CountDirty counts in the index. A counter would cost every mark a second
 // write to a row that all of them share, and few wait at any time.
 func (s *Store) CountDirty(ctx context.Context) (n int64, oldest time.Time, err error) {
-	defer s.metrics.request("qrie_dirty", "count")(&err)
+	defer s.metrics.Request("qrie_dirty", "count")(&err)
 	for b := range dirtyBuckets {
 		err := s.all(ctx, stretch{table: dirtyTable, index: &dirtyDue, pk: dirtyShelf(b), only: "#Since"}, func(it item) error {
 			n++

@@ -70,15 +70,21 @@ func (o Options) filled() Options {
 // any number of processes on the same tables.
 type Store struct {
 	*client
-	pack     *packer
-	names    names
-	secret   []byte
-	signer   *store.Signer
-	sequence chan struct{} // holds one token: this process gives out seqs in one goroutine
-	recount  chan struct{} // holds one token: recounts take turns
-	// Of the log of transitions: a batch that it ended with, or goes on after,
-	// and one up to which all are moved to the outbox.
+	pack      *packer
+	names     names
+	spread    spread
+	heat      heat
+	secret    []byte
+	signer    *store.Signer
+	appending chan struct{} // holds one token: this process appends to the log in one goroutine
+	recount   chan struct{} // holds one token: recounts take turns
+	backlog   backlog
+	// Of the log: a batch that it ended with, or goes on after, and one up to
+	// which all entries are cleared up.
 	logFrom, logSettled greatest
+	logEvery            int   // entries of this process between its looks at the log
+	foldEvery           int64 // batches
+	recountRows         int   // that one run reads
 }
 
 var _ store.Store = (*Store)(nil)
@@ -90,7 +96,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{client: newClient(o, m), sequence: make(chan struct{}, 1), recount: make(chan struct{}, 1)}
+	s := &Store{client: newClient(o, m), appending: make(chan struct{}, 1), recount: make(chan struct{}, 1),
+		logEvery: maxLogEntries, foldEvery: foldEvery, recountRows: recountRows}
 	if s.pack, err = newPacker(); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -112,11 +119,11 @@ func (s *Store) known(ctx context.Context) error {
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
-		return fmt.Errorf("there is no table %s: run the migration first", s.table(metaTable))
+		return fmt.Errorf("there is no table %s: run: qrie migrate", s.table(metaTable))
 	case err != nil:
 		return fmt.Errorf("read the version of the tables: %w", err)
 	case it == nil:
-		return fmt.Errorf("the tables %s… are not complete: run the migration first", s.prefix)
+		return fmt.Errorf("the tables %s… are not complete: run: qrie migrate", s.prefix)
 	case it.num("Version") != schemaVersion:
 		return fmt.Errorf("the tables %s… are of version %d, this qrie knows version %d", s.prefix, it.num("Version"), schemaVersion)
 	}
@@ -147,7 +154,7 @@ func (s *Store) keptSecret(ctx context.Context) ([]byte, error) {
 
 // Ping reads and writes one row.
 func (s *Store) Ping(ctx context.Context) (err error) {
-	defer s.metrics.request("qrie_meta", "ping")(&err)
+	defer s.metrics.Request("qrie_meta", "ping")(&err)
 	if err := s.known(ctx); err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}

@@ -3,55 +3,47 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
 )
 
-// effects are what the write of one resource changes beside it.
+// effects are what the write of one resource changes beside it. Its findings
+// are written with it; its transitions and what it changes of the counters go
+// into the same transaction as one entry, which the log takes up after.
 type effects struct {
 	transaction
-	s  *Store
-	id string // of the resource
-
-	resourceType string
-
+	s     *Store
+	ref   qrie.Ref // of the resource
 	tally store.Tally
+	made  []qrie.Transition
 	gates map[string]gate // by policy
-	n     int             // transitions so far
-}
-
-// gate is what the generation of a policy's launch must be for the write.
-type gate struct {
-	condition string
-	values    item
 }
 
 func newEffects(s *Store, ref qrie.Ref) *effects {
-	return &effects{transaction: transaction{c: s.client}, s: s, id: ref.ResourceID(), resourceType: ref.Type, gates: map[string]gate{}}
+	return &effects{transaction: transaction{c: s.client}, s: s, ref: ref, gates: map[string]gate{}}
 }
 
 // gate holds a transition to the launch that store.Judged has let pass.
 func (x *effects) gate(t qrie.Transition, launch *qrie.Launch) {
-	switch {
-	case t.Kind == qrie.Closed && (t.Resolution == qrie.ResolvedDeleted || t.Resolution == qrie.ResolvedAccountRemoved):
-	case launch == nil:
-		x.gates[t.Policy] = gate{condition: "attribute_not_exists(#Gate)"}
-	default:
-		x.gates[t.Policy] = gate{"#Gate = :gate AND #Status = :active", item{":gate": number(launch.Generation), ":active": text(string(qrie.LaunchActive))}}
+	if t.Kind == qrie.Closed && (t.Resolution == qrie.ResolvedDeleted || t.Resolution == qrie.ResolvedAccountRemoved) {
+		return
 	}
+	x.gates[t.Policy] = gateOf(launch)
 }
 
-// transitions brings findings to where the transitions lead, and adds those
-// that led anywhere to the history.
+// transitions brings findings to where the transitions lead.
 func (x *effects) transitions(ctx context.Context, all []qrie.Transition, r *stored) error {
 	if len(all) == 0 {
 		return nil
 	}
 	keys := make([]key, len(all))
 	for i, t := range all {
+		if !validID(transitionPrefix, t.ID) {
+			return fmt.Errorf("%q is no transition id", t.ID)
+		}
 		keys[i] = key{pk: t.Finding}
 	}
 	rows, err := x.s.many(ctx, findingsTable, keys, "")
@@ -63,7 +55,7 @@ func (x *effects) transitions(ctx context.Context, all []qrie.Transition, r *sto
 		if err != nil {
 			return err
 		}
-		if err := x.transition(t, f, revision); err != nil {
+		if err := x.transition(ctx, t, f, revision); err != nil {
 			return err
 		}
 		if t.Kind != qrie.Closed && !slices.Contains(r.known, t.Policy) {
@@ -74,12 +66,16 @@ func (x *effects) transitions(ctx context.Context, all []qrie.Transition, r *sto
 	return nil
 }
 
-func (x *effects) transition(t qrie.Transition, f qrie.Finding, revision int64) error {
+func (x *effects) transition(ctx context.Context, t qrie.Transition, f qrie.Finding, revision int64) error {
 	before := f
 	if !store.ApplyTransition(&f, &t) {
 		return nil
 	}
-	row, err := x.s.findingRow(f, revision+1)
+	buckets, err := x.s.bucketsOf(ctx, f.Ref.AccountService())
+	if err != nil {
+		return err
+	}
+	row, err := x.s.findingRow(f, revision+1, buckets)
 	if err != nil {
 		return err
 	}
@@ -90,12 +86,15 @@ func (x *effects) transition(t qrie.Transition, f qrie.Finding, revision int64) 
 	}
 	x.tally.Finding(before, f)
 	x.tally.Transition(t)
-	return x.history(t)
+	t.At, t.Seq = t.At.UTC(), 0
+	x.made = append(x.made, t)
+	return nil
 }
 
 // write writes the resource (nil: there is none to write) with the rest.
 // errCondition: something was written between; read again.
 func (x *effects) write(ctx context.Context, old *stored, next stored) error {
+	shares := sharesOf(x.ref.Type, x.tally.Deltas())
 	if old != nil {
 		row, err := x.s.resourceRow(next)
 		if err != nil {
@@ -105,100 +104,25 @@ func (x *effects) write(ctx context.Context, old *stored, next stored) error {
 		if old.Version > 0 {
 			condition, values = "#Version = :base", item{":base": number(old.Version)}
 		}
-		deltas := x.tally.Deltas()
-		if len(deltas) == 0 && len(x.ops) == 0 && len(x.gates) == 0 {
+		if len(x.ops) == 0 && len(x.made) == 0 && len(shares) == 0 && len(x.gates) == 0 {
 			return x.s.put(ctx, resourcesTable, row, condition, values)
 		}
 		x.put(resourcesTable, row, condition, values)
 	}
-	x.count()
+	log := entry{Made: x.made, Shares: shares}
+	if err := x.enter(log); err != nil {
+		return err
+	}
+	for _, policy := range slices.Sorted(maps.Keys(x.gates)) {
+		g := x.gates[policy]
+		x.check(policiesTable, gateKey(policy, bucketOf(x.ref.ResourceID(), gates)), "", g.condition, g.values)
+	}
+	x.throttled = x.s.onThrottled(x.ref)
 	if err := x.commit(ctx); err != nil {
 		return fmt.Errorf("with its findings and counters: %w", err)
 	}
+	if !log.empty() {
+		x.s.entered(ctx)
+	}
 	return nil
-}
-
-// Names of the rows of counters.
-const (
-	policyCounters = "policy#"
-	typeCounters   = "type#"
-	dayCounters    = "day#"
-)
-
-// counterRow is the row and the attribute of a counter. Verdicts are counted in
-// the row of the resource's type: a new resource has one for each policy, and a
-// row for each would cost two units a policy.
-func counterRow(c store.Counter, resourceType string, bucket int) (k key, attribute string) {
-	k.pk = c.Account
-	if k.pk == "" {
-		k.pk = totalPart(bucket)
-	}
-	switch c.Dimension {
-	case store.ByResource:
-		k.sk = typeCounters + c.Name
-	case store.ByVerdict:
-		return key{k.pk, typeCounters + resourceType}, string(c.Dimension) + "/" + c.Name + "/" + c.Part
-	case store.ByDay:
-		k.sk = dayCounters + c.Name
-	default:
-		k.sk = policyCounters + c.Name
-	}
-	return k, string(c.Dimension) + "/" + c.Part
-}
-
-// lastPrefix begins the attribute that says when the last one was added.
-const lastPrefix = "at/"
-
-// totalBuckets spreads the totals, which every transition changes.
-const totalBuckets = 8
-
-// count adds the deltas, one update a row, and holds the gates: on the row of
-// totals where there is one to update, else by a check.
-func (x *effects) count() {
-	bucket := bucketOf(x.id, totalBuckets)
-	open := x.gates
-	type group struct {
-		k key
-		change
-		add, set []string
-	}
-	var groups []*group
-	byKey := map[key]*group{}
-	for _, d := range x.tally.Deltas() {
-		k, attribute := counterRow(d.Counter, x.resourceType, bucket)
-		g := byKey[k]
-		if g == nil {
-			g = &group{k: k, change: change{values: item{":one": number(1)}, names: map[string]string{}}, add: []string{"#Rev :one"}}
-			if policy, ok := strings.CutPrefix(k.sk, policyCounters); ok && d.Account == "" {
-				if held, ok := open[policy]; ok {
-					g.condition = held.condition
-					for name, v := range held.values {
-						g.values[name] = v
-					}
-					delete(open, policy)
-				}
-			}
-			byKey[k] = g
-			groups = append(groups, g)
-		}
-		n := len(g.names)
-		if d.N != 0 {
-			g.names[fmt.Sprintf("#C%d", n)], g.values[fmt.Sprintf(":c%d", n)] = attribute, number(d.N)
-			g.add = append(g.add, fmt.Sprintf("#C%d :c%d", n, n))
-		}
-		if !d.At.IsZero() {
-			g.names[fmt.Sprintf("#T%d", n)], g.values[fmt.Sprintf(":t%d", n)] = lastPrefix+attribute, number(nanos(d.At))
-			g.set = append(g.set, fmt.Sprintf("#T%d = :t%d", n, n))
-		}
-	}
-	for _, g := range groups {
-		g.update = "ADD " + strings.Join(g.add, ", ")
-		if len(g.set) > 0 {
-			g.update += " SET " + strings.Join(g.set, ", ")
-		}
-		x.update(countersTable, g.k.pk, g.k.sk, g.change)
-	}
-	for policy, held := range open {
-		x.check(countersTable, totalPart(bucket), policyCounters+policy, held.condition, held.values)
-	}
 }

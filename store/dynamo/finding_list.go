@@ -13,16 +13,16 @@ import (
 // ListFindings merges the index ranges that the filter asks for and reads the
 // findings of the page.
 func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.PageRequest) (page store.Page[qrie.Finding], err error) {
-	defer s.metrics.request("qrie_findings", "list")(&err)
+	defer s.metrics.Request("qrie_findings", "list")(&err)
 	q = q.Normal()
 	var after string
 	if p.Token != "" {
-		if err := s.signer.Open("findings", q, p.Token, &after); err != nil {
+		if err := s.signer.Open("findings", p.Bound(q), p.Token, &after); err != nil {
 			return page, err
 		}
 	}
 	if q.Resource != "" {
-		return s.findingsOf(ctx, q, after, p.PageSize())
+		return s.findingsOf(ctx, q, after, p)
 	}
 	plan, ok, err := s.plan(ctx, q)
 	if !ok || err != nil {
@@ -54,7 +54,7 @@ func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.
 		return page, fmt.Errorf("list findings: %w", err)
 	}
 	if more {
-		page.Next, err = s.signer.Seal("findings", q, last)
+		page.Next, err = s.signer.Seal("findings", p.Bound(q), last)
 	}
 	return page, err
 }
@@ -88,7 +88,7 @@ func (s *Store) whole(ctx context.Context, picked []row) ([]qrie.Finding, error)
 
 // findingsOf lists the findings of one resource, which remembers the policies
 // that ever had one: as many as have its type.
-func (s *Store) findingsOf(ctx context.Context, q store.FindingQuery, after string, size int) (page store.Page[qrie.Finding], err error) {
+func (s *Store) findingsOf(ctx context.Context, q store.FindingQuery, after string, p store.PageRequest) (page store.Page[qrie.Finding], err error) {
 	if !validID(resourcePrefix, q.Resource) {
 		return page, nil
 	}
@@ -117,13 +117,14 @@ func (s *Store) findingsOf(ctx context.Context, q store.FindingQuery, after stri
 		}
 	}
 	slices.SortFunc(picked, func(a, b row) int { return strings.Compare(a.order, b.order) })
+	size := p.PageSize()
 	more := len(picked) > size
 	picked = picked[:min(len(picked), size)]
 	if page.Items, err = s.whole(ctx, picked); err != nil {
 		return page, err
 	}
 	if more {
-		page.Next, err = s.signer.Seal("findings", q, picked[size-1].order)
+		page.Next, err = s.signer.Seal("findings", p.Bound(q), picked[size-1].order)
 	}
 	return page, err
 }

@@ -44,13 +44,23 @@ func (s *Store) plan(ctx context.Context, q store.FindingQuery) (p findingPlan, 
 	p.check = rowCheck{policies: q.Policies, types: q.Types, services: q.Services, accounts: q.Accounts, regions: q.Regions,
 		openedFrom: nanos(q.OpenedFrom), text: q.Text}
 	parts := len(states) * len(p.ranges)
+	var owners int // partitions of the accounts, if they are few enough to be looked up
+	var buckets map[string]int
+	if n := len(q.Accounts) * len(services); n > 0 && n*parts <= maxSources {
+		if buckets, err = s.bucketsNow(ctx, pairs(q.Accounts, services)); err != nil {
+			return p, false, err
+		}
+		for _, n := range buckets {
+			owners += n
+		}
+	}
 	switch {
-	case len(q.Accounts) > 0 && len(q.Accounts)*len(services)*parts <= maxSources:
+	case owners > 0 && owners*parts <= maxSources:
 		p.index, p.check.accounts, p.check.services = &findingsByOwner, nil, nil
 		for _, state := range states {
 			for _, account := range q.Accounts {
 				for _, service := range services {
-					p.parts = append(p.parts, ownerShelf(state, account, service))
+					p.parts = append(p.parts, ownerShelves(state, account, service, buckets)...)
 				}
 			}
 		}

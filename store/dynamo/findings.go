@@ -18,8 +18,9 @@ func (s *Store) finding(it item) (f qrie.Finding, revision int64, err error) {
 }
 
 // findingRow is a finding as it is stored. Beside the whole of it are its
-// places in the indexes and what a list checks without reading the whole.
-func (s *Store) findingRow(f qrie.Finding, revision int64) (item, error) {
+// places in the indexes and what a list checks without reading the whole. Its
+// account's service is spread over so many buckets.
+func (s *Store) findingRow(f qrie.Finding, revision int64, buckets int) (item, error) {
 	row := s.row(findingsTable, f.ID, "")
 	var err error
 	if row["Body"], err = s.pack.encode("finding "+f.ID, f); err != nil {
@@ -33,7 +34,7 @@ func (s *Store) findingRow(f qrie.Finding, revision int64) (item, error) {
 	row["Order"] = text(orderOf(f))
 	row["StateShelf"] = text(stateShelf(f.State, bucket))
 	row["PolicyShelf"] = text(policyShelf(f.State, kind{f.Policy, f.Ref.Type}, bucket))
-	row["AccountService"] = text(ownerShelf(f.State, f.Ref.Account, f.Ref.Service()))
+	row["AccountService"] = text(ownerShelf(f.State, f.Ref.AccountService(), bucketOf(f.ID, buckets)))
 	return row, nil
 }
 
@@ -51,13 +52,13 @@ func policyShelf(state qrie.State, k kind, bucket int) string {
 	return fmt.Sprintf("%s#%s#%s#%d", state, k.policy, k.resourceType, bucket)
 }
 
-func ownerShelf(state qrie.State, account, service string) string {
-	return fmt.Sprintf("%s#%s_%s", state, account, service)
+func ownerShelf(state qrie.State, accountService string, bucket int) string {
+	return fmt.Sprintf("%s#%s#%d", state, accountService, bucket)
 }
 
 // Finding reads one finding with its evidence.
 func (s *Store) Finding(ctx context.Context, id string) (f qrie.Finding, err error) {
-	defer s.metrics.request("qrie_findings", "get")(&err)
+	defer s.metrics.Request("qrie_findings", "get")(&err)
 	missing := fmt.Errorf("finding %s: %w", id, qrie.ErrNotFound)
 	if !validID(findingPrefix, id) {
 		return f, missing

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,14 +28,11 @@ func (s *Store) jobRow(j store.Job, revision int64) (row item, err error) {
 	return row, nil
 }
 
-// maxJobID leaves room for the time before it in an index.
-const maxJobID = 512
-
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
-	defer s.metrics.request("qrie_jobs", "put")(&err)
-	if j.ID == "" || len(j.ID) > maxJobID || len(j.Kind) > maxJobID {
-		return fmt.Errorf("job %q needs an id and a kind of at most %d bytes", j.ID, maxJobID)
+	defer s.metrics.Request("qrie_jobs", "put")(&err)
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
 	}
 	row, err := s.jobRow(j, 1)
 	if err != nil {
@@ -65,34 +63,55 @@ func (s *Store) job(ctx context.Context, id string) (j store.Job, revision int64
 
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
-	sk := pageItem + page.Page
-	if len(sk) > maxKeyBytes {
-		return j, fmt.Errorf("page of job %s: its name is longer than %d bytes", job, maxKeyBytes-len(pageItem))
+	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
+	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+		return j, err
 	}
+	sk := pageItem + page.Page
+	return s.rewriteJob(ctx, job, func(tx *transaction, old store.Job) (store.Job, bool, error) {
+		done, err := s.get(ctx, jobsTable, job, sk)
+		if done != nil || err != nil {
+			return old, false, err
+		}
+		tx.put(jobsTable, s.row(jobsTable, job, sk), "attribute_not_exists(#JobId)", nil)
+		return old.Finish(page, at), true, nil
+	})
+}
+
+// CancelJob ends a job that runs.
+func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) (j store.Job, err error) {
+	defer s.metrics.Request("qrie_jobs", "cancel")(&err)
+	return s.rewriteJob(ctx, id, func(_ *transaction, old store.Job) (store.Job, bool, error) {
+		next, err := old.Cancel(at)
+		return next, err == nil && next != old, err
+	})
+}
+
+// rewriteJob writes what change makes of a job, with what change adds to the
+// transaction, whoever else changes the job. A change that reports false leaves
+// the job as it is.
+func (s *Store) rewriteJob(ctx context.Context, id string, change func(*transaction, store.Job) (store.Job, bool, error)) (j store.Job, err error) {
 	for n := 1; ; n++ {
-		old, revision, err := s.job(ctx, job)
+		old, revision, err := s.job(ctx, id)
 		if err != nil {
 			return old, err
 		}
-		done, err := s.get(ctx, jobsTable, job, sk)
-		if done != nil || err != nil {
-			return old, err
+		tx := &transaction{c: s.client}
+		next, changed, err := change(tx, old)
+		if err != nil || !changed {
+			return next, err
 		}
-		next := old.Finish(page, at)
 		row, err := s.jobRow(next, revision+1)
 		if err != nil {
 			return j, err
 		}
-		tx := &transaction{c: s.client}
-		tx.put(jobsTable, s.row(jobsTable, job, sk), "attribute_not_exists(#JobId)", nil)
 		tx.put(jobsTable, row, "#Revision = :r", item{":r": number(revision)})
 		err = tx.commit(ctx)
 		if err == nil {
 			return next, nil
 		}
 		if !errors.Is(err, errCondition) || n >= maxContention {
-			return j, fmt.Errorf("finish a page of job %s: %w", job, err)
+			return j, fmt.Errorf("write job %s: %w", id, err)
 		}
 		if err := s.pause(ctx, n); err != nil {
 			return j, err
@@ -100,16 +119,30 @@ func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, 
 	}
 }
 
+// JobPage reads a job and whether one of its pages is counted.
+func (s *Store) JobPage(ctx context.Context, job, page string) (j store.Job, counted bool, err error) {
+	defer s.metrics.Request("qrie_jobs", "get_page")(&err)
+	if err := store.ValidName("page of job "+job, page); err != nil {
+		return j, false, err
+	}
+	it, err := s.get(ctx, jobsTable, job, pageItem+page)
+	if err != nil {
+		return j, false, fmt.Errorf("read page %s of job %s: %w", page, job, err)
+	}
+	j, _, err = s.job(ctx, job)
+	return j, it != nil, err
+}
+
 // Job reads one job.
 func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "get")(&err)
+	defer s.metrics.Request("qrie_jobs", "get")(&err)
 	j, _, err = s.job(ctx, id)
 	return j, err
 }
 
 // ListJobs reads the newest jobs of a kind, or of every kind.
 func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "list")(&err)
+	defer s.metrics.Request("qrie_jobs", "list")(&err)
 	st := stretch{table: jobsTable, index: &jobsNewest, pk: jobsShelf, backwards: true, limit: min(limit, maxFetch)}
 	if kind != "" {
 		st.index, st.pk = &jobsOfKind, "kind#"+kind

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // launchSetItem holds the greatest generation ever given and, of each launch,
@@ -18,10 +19,29 @@ import (
 // that moment.
 const launchSetItem = "#set"
 
-// gates is how many rows of totals a policy has. Each bears the generation of
-// its launch, so that a transition checks it on the row that it counts in, and
-// transitions of one policy seldom meet.
-const gates = totalBuckets
+// gates is how many rows tell the generation of a policy's launch to the
+// transactions that are to hold it. Each checks one of them, by its resource,
+// so that transactions of one policy seldom meet.
+const gates = 8
+
+// gate is what the generation of a policy's launch must be for a write.
+type gate struct {
+	condition string
+	values    item
+}
+
+// gateOf asks for the launch as it was read; nil is "not launched".
+func gateOf(launch *qrie.Launch) gate {
+	if launch == nil {
+		return gate{condition: "attribute_not_exists(#Generation)"}
+	}
+	return gate{"#Generation = :gate AND #Status = :active", item{":gate": number(launch.Generation), ":active": text(string(qrie.LaunchActive))}}
+}
+
+// reserved begins the keys in this table that are no policies.
+const reserved = "#"
+
+func gateKey(policy string, n int) string { return fmt.Sprintf("%sgate%d#%s", reserved, n, policy) }
 
 // launchSet reads the set; never nil.
 func (s *Store) launchSet(ctx context.Context) (generation int64, of map[string]int64, err error) {
@@ -41,7 +61,7 @@ func (s *Store) launchSet(ctx context.Context) (generation int64, of map[string]
 // LaunchSet reads the launches and the generation of one moment: those that
 // the set names, each at the generation that the set names.
 func (s *Store) LaunchSet(ctx context.Context) (set qrie.LaunchSet, err error) {
-	defer s.metrics.request("qrie_policies", "list")(&err)
+	defer s.metrics.Request("qrie_policies", "list")(&err)
 	for n := 1; ; n++ {
 		set = qrie.LaunchSet{}
 		var of map[string]int64
@@ -109,9 +129,12 @@ func (s *Store) launches(ctx context.Context, policies []string) (map[string]*qr
 
 // PutLaunch writes a launch under the next generation.
 func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (written qrie.Launch, err error) {
-	defer s.metrics.request("qrie_policies", "put")(&err)
-	if !keyable(l.Policy) || l.Policy == launchSetItem {
-		return l, fmt.Errorf("a launch needs the id of its policy, of at most %d bytes", maxKeyBytes)
+	defer s.metrics.Request("qrie_policies", "put")(&err)
+	if err := store.ValidName("policy", l.Policy); err != nil {
+		return l, err
+	}
+	if strings.HasPrefix(l.Policy, reserved) {
+		return l, fmt.Errorf("policy %s: its id begins with %s", l.Policy, reserved)
 	}
 	_, err = s.relaunch(ctx, l.Policy, func(stored, next int64) (*qrie.Launch, error) {
 		switch {
@@ -130,7 +153,7 @@ func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (writt
 
 // DeleteLaunch removes a launch under the next generation.
 func (s *Store) DeleteLaunch(ctx context.Context, policy string, base int64) (generation int64, err error) {
-	defer s.metrics.request("qrie_policies", "delete")(&err)
+	defer s.metrics.Request("qrie_policies", "delete")(&err)
 	return s.relaunch(ctx, policy, func(stored, _ int64) (*qrie.Launch, error) {
 		switch {
 		case stored == 0:
@@ -182,12 +205,13 @@ func (s *Store) relaunch(ctx context.Context, policy string, decide func(stored,
 		set["Generation"], set["Launches"] = number(generation), &types.AttributeValueMemberM{Value: byPolicy}
 		tx.put(policiesTable, set, "attribute_not_exists(#Generation) OR #Generation = :g", item{":g": number(current)})
 		for b := range gates {
-			gate := change{update: "REMOVE #Gate, #Status ADD #Rev :one", values: item{":one": number(1)}}
-			if l != nil {
-				gate = change{update: "SET #Gate = :g, #Status = :s ADD #Rev :one",
-					values: item{":g": number(generation), ":s": text(string(l.Status)), ":one": number(1)}}
+			if l == nil {
+				tx.remove(policiesTable, gateKey(policy, b), "", "", nil)
+				continue
 			}
-			tx.update(countersTable, totalPart(b), policyCounters+policy, gate)
+			row := s.row(policiesTable, gateKey(policy, b), "")
+			row["Generation"], row["Status"] = number(generation), text(string(l.Status))
+			tx.put(policiesTable, row, "", nil)
 		}
 		err = tx.commit(ctx)
 		if err == nil {
@@ -201,5 +225,3 @@ func (s *Store) relaunch(ctx context.Context, policy string, decide func(stored,
 		}
 	}
 }
-
-func totalPart(bucket int) string { return "*" + strconv.Itoa(bucket) }

@@ -25,9 +25,9 @@ func letterPart(nonce string, n int) string { return fmt.Sprintf("data#%s#%d", n
 // PutDeadLetter keeps a record that could not be handled: its data first, then
 // the row that makes it visible.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "put")(&err)
-	if !keyable(d.ID) {
-		return fmt.Errorf("a dead letter needs an id of at most %d bytes", maxKeyBytes)
+	defer s.metrics.Request("qrie_dead_letters", "put")(&err)
+	if err := store.ValidName("dead letter", d.ID); err != nil {
+		return err
 	}
 	old, err := s.get(ctx, lettersTable, d.ID, letterItem)
 	if old != nil || err != nil {
@@ -52,9 +52,6 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 	}
 	row["Chunks"], row["Nonce"] = number(int64(chunks)), text(hex.EncodeToString(nonce))
 	row["Shelf"], row["Newest"] = text(lettersShelf), text(digits(nanos(d.At))+"#"+d.ID)
-	if len(row.str("Newest")) > maxKeyBytes {
-		row["Newest"] = text(row.str("Newest")[:maxKeyBytes-8])
-	}
 	err = s.put(ctx, lettersTable, row, "attribute_not_exists(#LetterId)", nil)
 	if errors.Is(err, errCondition) {
 		return nil // another was quicker; its data count
@@ -64,7 +61,7 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 
 // DeadLetter reads one with its data.
 func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, err error) {
-	defer s.metrics.request("qrie_dead_letters", "get")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "get")(&err)
 	missing := fmt.Errorf("dead letter %s: %w", id, qrie.ErrNotFound)
 	if !keyable(id) {
 		return d, missing
@@ -93,10 +90,10 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, 
 
 // ListDeadLetters lists them without data, newest first.
 func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page store.Page[store.DeadLetter], err error) {
-	defer s.metrics.request("qrie_dead_letters", "list")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "list")(&err)
 	before := ""
 	if p.Token != "" {
-		if err := s.signer.Open("dead_letters", "", p.Token, &before); err != nil {
+		if err := s.signer.Open("dead_letters", p.Bound(""), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -127,14 +124,14 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 		page.Items = append(page.Items, d)
 	}
 	if more {
-		page.Next, err = s.signer.Seal("dead_letters", "", rows[size-1].str("Newest"))
+		page.Next, err = s.signer.Seal("dead_letters", p.Bound(""), rows[size-1].str("Newest"))
 	}
 	return page, err
 }
 
 // DeleteDeadLetter removes one; one that is not there is ErrNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "delete")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "delete")(&err)
 	missing := fmt.Errorf("dead letter %s: %w", id, qrie.ErrNotFound)
 	if !keyable(id) {
 		return missing
@@ -164,7 +161,7 @@ func (s *Store) clear(ctx context.Context, t tableID, pk string) error {
 
 // CountDeadLetters counts in the index: few are kept, and not for long.
 func (s *Store) CountDeadLetters(ctx context.Context) (n int64, err error) {
-	defer s.metrics.request("qrie_dead_letters", "count")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "count")(&err)
 	err = s.all(ctx, stretch{table: lettersTable, index: &lettersNewest, pk: lettersShelf, only: "#Shelf"}, func(item) error {
 		n++
 		return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
 )
 
@@ -44,7 +43,7 @@ func (s *Store) trimmedDay(ctx context.Context) (string, error) {
 
 // Maintain trims what is past its retention, until nothing is left or ctx ends.
 func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err error) {
-	defer s.metrics.request("qrie_meta", "maintain")(&err)
+	defer s.metrics.Request("qrie_meta", "maintain")(&err)
 	for _, step := range []struct {
 		what string
 		trim func(context.Context, time.Time) (int, error)
@@ -55,6 +54,8 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err e
 		{"findings", s.trimFindings},
 		{"dead letters", s.trimLetters},
 		{"jobs", s.trimJobs},
+		{"the audit", s.trimAudit},
+		{"the log", func(ctx context.Context, _ time.Time) (int, error) { return 0, s.tend(ctx) }},
 	} {
 		n, err := step.trim(ctx, now)
 		trimmed += n
@@ -65,99 +66,36 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err e
 	return trimmed, nil
 }
 
-// trimOutbox gives up on transitions that nobody could be told of in time,
-// from the oldest on. It stops at the first that is to be kept.
-func (s *Store) trimOutbox(ctx context.Context, now time.Time) (int, error) {
-	if err := s.giveSeqs(ctx); err != nil {
-		return 0, err
-	}
-	for trimmed := 0; ; {
-		rows, err := s.waiting(ctx, maxBatchRead)
-		if err != nil {
-			return trimmed, err
-		}
-		at := make([]pointer, len(rows))
-		for i, r := range rows {
-			at[i] = r.pointer
-		}
-		found, err := s.transitionsAt(ctx, at)
-		if err != nil {
-			return trimmed, err
-		}
-		var old []key
-		for _, r := range rows {
-			if t, ok := found[r.ID]; ok && !t.At.Before(now.Add(-store.KeepOutbox)) {
-				break
-			}
-			old = append(old, key{r.part, r.ID})
-		}
-		if err := s.writeAll(ctx, transitionsTable, nil, old); err != nil {
-			return trimmed, err
-		}
-		trimmed += len(old)
-		if len(old) < maxBatchRead {
-			return trimmed, nil
-		}
-	}
-}
-
-// eachBatch reads the log from the oldest batch on, with the transitions that
-// are left, until visit returns false.
-func (s *Store) eachBatch(ctx context.Context, visit func(logBatch, map[string]qrie.Transition) (bool, error)) error {
-	end, err := s.newestBatch(ctx)
-	if err != nil {
-		return err
-	}
-	begin, err := s.trimmedTo(ctx, "Log")
-	if err != nil {
-		return err
-	}
-	for n := max(begin, 1); n <= end.n; n = (n/logChunk + 1) * logChunk {
-		st := stretch{table: transitionsTable, pk: logPart(n), low: digits(n), high: digits(end.n), limit: 20}
-		for done := false; !done; {
-			var rows []item
-			var last string
-			if rows, last, done, err = s.read(ctx, st); err != nil {
-				return err
-			}
-			for _, it := range rows {
-				b, err := s.logBatch(it)
-				if err != nil {
-					return err
-				}
-				found, err := s.transitionsAt(ctx, b.at)
-				if err != nil {
-					return err
-				}
-				if ok, err := visit(b, found); !ok || err != nil {
-					return err
-				}
-			}
-			st.low = following(last)
-		}
-	}
-	return nil
-}
-
 // trimTransitions trims from the oldest batch of the log on, and stops at the
-// first that holds what is to be kept. The newest batch stays, emptied: the
-// next is numbered after it.
+// first that holds what is to be kept. The newest batch stays, emptied: the next
+// is numbered after it.
 func (s *Store) trimTransitions(ctx context.Context, now time.Time) (trimmed int, err error) {
 	end, err := s.newestBatch(ctx)
 	if err != nil {
 		return 0, err
 	}
+	begin, err := s.trimmedTo(ctx, "Log")
+	if err != nil {
+		return 0, err
+	}
+	folded, err := s.folded(ctx)
+	if err != nil {
+		return 0, err
+	}
 	cutoff := now.Add(-store.KeepHistory)
-	err = s.eachBatch(ctx, func(b logBatch, found map[string]qrie.Transition) (bool, error) {
+	err = s.eachBatch(ctx, begin, end.n, logPage, func(b logBatch) (bool, error) {
+		all, err := s.transitionsOf(ctx, b)
+		if err != nil {
+			return false, err
+		}
 		var newest time.Time
 		var old []key
-		whole := true
-		for _, p := range b.at {
-			t, ok := found[p.ID]
+		whole := len(b.at) > 0 || b.time < nanos(cutoff)
+		for i, t := range all {
 			switch {
-			case !ok:
+			case t.ID == "":
 			case t.At.Before(cutoff):
-				old, newest = append(old, p.key()), latest(newest, t.At)
+				old, newest = append(old, b.at[i].key()), latest(newest, t.At)
 			default:
 				whole = false
 			}
@@ -172,8 +110,11 @@ func (s *Store) trimTransitions(ctx context.Context, now time.Time) (trimmed int
 			return false, err
 		}
 		trimmed += len(old)
-		if !whole || b.n == end.n {
+		if !whole || b.n >= end.n {
 			return false, nil
+		}
+		if b.n > folded {
+			return true, nil // what it changed of the counters is needed still
 		}
 		// Settled, because a later batch was appended.
 		if err := s.setTrimmed(ctx, "Log", b.n); err != nil {

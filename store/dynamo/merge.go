@@ -33,11 +33,23 @@ type merge struct {
 	sources []*source
 	bound   int // of the rows read
 	read    int
+	begun   bool
 	stopped bool // at the bound: there may be more
 }
 
 // next gives the next row; ok is false at the end and at the bound.
 func (m *merge) next(ctx context.Context) (r row, ok bool, err error) {
+	if !m.begun {
+		m.begun = true
+		// The first rows of all of them at once, or a page would take as long
+		// as there are ranges.
+		if err := limited(ctx, m.sources, readers, m.fill); err != nil {
+			return r, false, err
+		}
+		for _, src := range m.sources {
+			m.read += len(src.rows)
+		}
+	}
 	var best *source
 	for _, src := range m.sources {
 		for len(src.rows) == 0 && !src.exhausted {
@@ -48,6 +60,7 @@ func (m *merge) next(ctx context.Context) (r row, ok bool, err error) {
 			if err := m.fill(ctx, src); err != nil {
 				return r, false, err
 			}
+			m.read += len(src.rows)
 		}
 		if len(src.rows) > 0 && (best == nil || src.rows[0].order < best.rows[0].order) {
 			best = src
@@ -75,7 +88,6 @@ func (m *merge) fill(ctx context.Context, src *source) error {
 	for _, it := range rows {
 		src.rows = append(src.rows, row{it.str(sk), it})
 	}
-	m.read += len(rows)
 	src.exhausted = done
 	src.low = following(last)
 	return nil

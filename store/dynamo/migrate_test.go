@@ -18,7 +18,7 @@ func TestMigrateAgainAndBySeveralAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			if err := Migrate(t.Context(), o); err != nil {
+			if err := Migrate(t.Context(), o, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -48,7 +48,7 @@ func TestMigrateRefusesForeignTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Migrate(t.Context(), o); err == nil || !strings.Contains(err.Error(), "not made by qrie") {
+	if err := Migrate(t.Context(), o, nil); err == nil || !strings.Contains(err.Error(), "not made by qrie") {
 		t.Errorf("a table of another: %v", err)
 	}
 }
@@ -61,7 +61,7 @@ func TestAnotherVersionIsRefused(t *testing.T) {
 	if err := s.put(t.Context(), metaTable, row, "", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := Migrate(t.Context(), o); err == nil {
+	if err := Migrate(t.Context(), o, nil); err == nil {
 		t.Error("migrated tables of a newer version")
 	}
 	if _, err := Open(t.Context(), o); err == nil {

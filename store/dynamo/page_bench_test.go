@@ -1,78 +1,121 @@
 package dynamo
 
 import (
-	"fmt"
-	"os"
-	"strconv"
+	"context"
 	"testing"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
+	"github.com/qrie-sec/qrie/store/storetest"
 )
 
-// BenchmarkPage reads pages of 50 by each index. QRIE_BENCH_FINDINGS says how
-// many findings there are; the cost of a page must not grow with them.
+// BenchmarkPage reads pages and counters; QRIE_BENCH_LARGE at a million findings
+// too, for which the server needs a heap of some gigabytes.
 func BenchmarkPage(b *testing.B) {
-	count := 5000
-	if text := os.Getenv("QRIE_BENCH_FINDINGS"); text != "" {
-		var err error
-		if count, err = strconv.Atoi(text); err != nil {
-			b.Fatal(err)
-		}
-	}
+	storetest.BenchmarkReads(b, func(b *testing.B, findings int) store.Store {
+		s := open(b, options(b, b.TempDir()))
+		fill(b, s, findings)
+		return s
+	})
+}
+
+// BenchmarkRecount tells what a recount reads: units for a thousand findings and
+// the resources that they are on, and those that each account costs by itself.
+func BenchmarkRecount(b *testing.B) {
+	const findings = 20_000
 	s := open(b, options(b, b.TempDir()))
-	account := func(i int) string { return fmt.Sprintf("%012d", 100000000000+i%40) }
-	for i := range 40 {
-		if err := s.know(b.Context(), name{accountName, account(i)}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := s.know(b.Context(), kindOf(public, "AWS::S3::Bucket"), kindOf(unsafely, "AWS::S3::Bucket")); err != nil {
+	fill(b, s, findings)
+	// The population says nothing of the transitions that led to it.
+	if _, err := s.Recount(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	group, ctx := errgroup.WithContext(b.Context())
-	group.SetLimit(4)
-	const chunk = 500
-	for from := 0; from < count; from += chunk {
-		group.Go(func() error {
-			var rows []item
-			for i := from; i < min(from+chunk, count); i++ {
-				ref := bucket(fmt.Sprintf("bucket-%07d", i))
-				ref.Account = account(i)
-				f := qrie.Finding{Ref: ref, Policy: []string{public, unsafely}[i%2], Name: ref.ID, Severity: qrie.Severity(i * 7 % 101), State: qrie.Active,
-					Summary: "Everyone may read " + ref.ID, FirstSeen: start, OpenedAt: start, ChangedAt: start.Add(time.Duration(i) * time.Second)}
-				f.ID = ref.FindingID(f.Policy)
-				row, err := s.findingRow(f, 1)
-				if err != nil {
-					return err
-				}
-				rows = append(rows, row)
-			}
-			return s.writeAll(ctx, findingsTable, rows, nil)
-		})
+	before := readUnits(b, s)
+	for b.Loop() {
+		drift, err := s.Recount(b.Context())
+		if err != nil || len(drift) > 0 {
+			b.Fatalf("%d counters drifted, %v", len(drift), err)
+		}
 	}
+	b.ReportMetric((readUnits(b, s)-before)/float64(b.N)/(findings/1000), "read-units/1000-findings")
+}
+
+// loader writes rows of one table, some requests at once.
+type loader struct {
+	s     *Store
+	ctx   context.Context
+	group *errgroup.Group
+	table tableID
+	rows  []item
+}
+
+func (l *loader) add(row item) {
+	if l.rows = append(l.rows, row); len(l.rows) == 10*maxBatchWrite {
+		l.flush()
+	}
+}
+
+func (l *loader) flush() {
+	rows := l.rows
+	l.rows = nil
+	l.group.Go(func() error { return l.s.writeAll(l.ctx, l.table, rows, nil) })
+}
+
+// fill writes findings and their resources past Apply: no history, and counters
+// as if the log had been added to them.
+func fill(b *testing.B, s *Store, findings int) {
+	b.Helper()
+	group, ctx := errgroup.WithContext(b.Context())
+	group.SetLimit(2)
+	resources, rows := &loader{s, ctx, group, resourcesTable, nil}, &loader{s, ctx, group, findingsTable, nil}
+	counts, err := storetest.Populate(findings, func(r store.Resource, of []qrie.Finding) error {
+		known := []name{{typeName, r.Ref.Type}, {accountName, r.Ref.Account}}
+		next := stored{Resource: r}
+		for _, f := range of {
+			known = append(known, kindOf(f.Policy, f.Ref.Type))
+			next.known = append(next.known, f.Policy)
+			row, err := s.findingRow(f, 1, 1)
+			if err != nil {
+				return err
+			}
+			rows.add(row)
+		}
+		row, err := s.resourceRow(next)
+		if err != nil {
+			return err
+		}
+		resources.add(row)
+		if err := s.know(ctx, known...); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	resources.flush()
+	rows.flush()
+	counters := map[key]item{}
+	for _, d := range counts {
+		// Of verdicts the policy names the type: each has one.
+		c := cellOf(d.Counter, d.Name)
+		row := counters[c.row]
+		if row == nil {
+			row = s.row(countersTable, c.row.pk, c.row.sk)
+			counters[c.row] = row
+		}
+		row[c.attribute] = number(d.N)
+		if !d.At.IsZero() {
+			row[lastPrefix+c.attribute] = number(nanos(d.At))
+		}
+	}
+	l := &loader{s, ctx, group, countersTable, nil}
+	for _, row := range counters {
+		l.add(row)
+	}
+	l.flush()
 	if err := group.Wait(); err != nil {
 		b.Fatal(err)
-	}
-	for what, q := range map[string]store.FindingQuery{
-		"everything": {States: []qrie.State{qrie.Active}},
-		"policy":     {States: []qrie.State{qrie.Active}, Policies: []string{public}},
-		"account":    {States: []qrie.State{qrie.Active}, Accounts: []string{account(7)}},
-		"band":       {Bands: []qrie.Band{qrie.High}},
-	} {
-		b.Run(what, func(b *testing.B) {
-			before, token := readUnits(b, s), ""
-			for range b.N {
-				page, err := s.ListFindings(b.Context(), q, store.PageRequest{Token: token})
-				if err != nil || len(page.Items) == 0 && page.Next != "" {
-					b.Fatalf("%d findings, %v", len(page.Items), err)
-				}
-				token = page.Next
-			}
-			b.ReportMetric((readUnits(b, s)-before)/float64(b.N), "read-units/page")
-		})
 	}
 }

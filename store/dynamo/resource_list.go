@@ -22,11 +22,11 @@ const maxResourcesRead = 2000
 // the filter names some. The index tells the order; the rest of the filter is
 // checked on the rows.
 func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p store.PageRequest) (page store.Page[store.Resource], err error) {
-	defer s.metrics.request("qrie_resources", "list")(&err)
+	defer s.metrics.Request("qrie_resources", "list")(&err)
 	q = q.Normal()
 	var at resourcePlace
 	if p.Token != "" {
-		if err := s.signer.Open("resources", q, p.Token, &at); err != nil {
+		if err := s.signer.Open("resources", p.Bound(q), p.Token, &at); err != nil {
 			return page, err
 		}
 	}
@@ -37,7 +37,7 @@ func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p stor
 	}
 	page.Items = l.found
 	if more {
-		page.Next, err = s.signer.Seal("resources", q, l.at)
+		page.Next, err = s.signer.Seal("resources", p.Bound(q), l.at)
 	}
 	return page, err
 }

@@ -126,7 +126,7 @@ func (s *Store) state(ctx context.Context, id string) (r stored, err error) {
 
 // ResourceState reads a resource by what identifies it, without the document.
 func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resource, err error) {
-	defer s.metrics.request("qrie_resources", "state")(&err)
+	defer s.metrics.Request("qrie_resources", "state")(&err)
 	row, err := s.state(ctx, ref.ResourceID())
 	if err != nil {
 		return r, fmt.Errorf("read %s: %w", ref, err)
@@ -139,7 +139,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 
 // Resource reads a resource by id, with the document.
 func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err error) {
-	defer s.metrics.request("qrie_resources", "get")(&err)
+	defer s.metrics.Request("qrie_resources", "get")(&err)
 	missing := fmt.Errorf("resource %s: %w", id, qrie.ErrNotFound)
 	if !validID(resourcePrefix, id) {
 		return r, missing

@@ -6,7 +6,7 @@ import (
 )
 
 // schemaVersion is written beside the tables; Open refuses any other.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // tableID names a table without the prefix.
 type tableID string
@@ -25,7 +25,9 @@ const (
 	dirtyTable       tableID = "dirty"
 	lettersTable     tableID = "dead_letters"
 	jobsTable        tableID = "jobs"
+	exceptionsTable  tableID = "exceptions"
 	tokensTable      tableID = "tokens"
+	auditTable       tableID = "audit"
 	metaTable        tableID = "meta"
 )
 
@@ -35,8 +37,7 @@ type index struct {
 	name   string
 	pk, sk string
 	// with names what else the index holds: what a list checks on each row.
-	with  []string
-	local bool
+	with []string
 }
 
 type table struct {
@@ -46,19 +47,19 @@ type table struct {
 
 // Indexes that lists read.
 var (
-	resourcesByPlace   = index{name: "place", pk: "Shelf", sk: "Place"}
-	resourcesFailing   = index{name: "failing", pk: "FailShelf", sk: "Place"}
-	resourcesDue       = index{name: "due", pk: "DueShelf", sk: "Place"}
-	versionsWritten    = index{name: "written", pk: "Bucket", sk: "Written", with: []string{"Deleted"}}
-	findingRow         = []string{"Resource", "Account", "Region", "Type", "Policy", "OpenedAt", "Haystack"}
-	findingsAll        = index{name: "state", pk: "StateShelf", sk: "Order", with: findingRow}
-	findingsByPolicy   = index{name: "policy", pk: "PolicyShelf", sk: "Order", with: findingRow}
-	findingsByOwner    = index{name: "account_service", pk: "AccountService", sk: "Order", with: findingRow}
-	transitionsWaiting = index{name: "waiting", pk: "Part", sk: "Waiting", with: []string{"Pointer"}, local: true}
-	dirtyDue           = index{name: "due", pk: "Bucket", sk: "Due", with: []string{"Since"}}
-	lettersNewest      = index{name: "newest", pk: "Shelf", sk: "Newest"}
-	jobsNewest         = index{name: "newest", pk: "Shelf", sk: "Newest"}
-	jobsOfKind         = index{name: "kind", pk: "Kind", sk: "Newest"}
+	resourcesByPlace = index{name: "place", pk: "Shelf", sk: "Place"}
+	resourcesFailing = index{name: "failing", pk: "FailShelf", sk: "Place"}
+	resourcesDue     = index{name: "due", pk: "DueShelf", sk: "Place"}
+	versionsWritten  = index{name: "written", pk: "Bucket", sk: "Written", with: []string{"Deleted"}}
+	findingRow       = []string{"Resource", "Account", "Region", "Type", "Policy", "OpenedAt", "Haystack"}
+	findingsAll      = index{name: "state", pk: "StateShelf", sk: "Order", with: findingRow}
+	findingsByPolicy = index{name: "policy", pk: "PolicyShelf", sk: "Order", with: findingRow}
+	findingsByOwner  = index{name: "account_service", pk: "AccountService", sk: "Order", with: findingRow}
+	dirtyDue         = index{name: "due", pk: "Bucket", sk: "Due", with: []string{"Since"}}
+	lettersNewest    = index{name: "newest", pk: "Shelf", sk: "Newest"}
+	jobsNewest       = index{name: "newest", pk: "Shelf", sk: "Newest"}
+	jobsOfKind       = index{name: "kind", pk: "Kind", sk: "Newest"}
+	auditOfTarget    = index{name: "target", pk: "Target", sk: "Entry"}
 )
 
 // tables are all there are.
@@ -66,33 +67,38 @@ var (
 //	resources     one row a resource, without its document
 //	versions      its history; the newest holds the present document
 //	findings      one row a finding
-//	policies      launches, and the set of their generations
-//	transitions   a resource's transitions by version; the log that gives them
-//	              a seq (log#…), those not in it yet (new#…), the outbox (out#…)
-//	counters      by account, or by bucket for the totals
-//	meta          version, secret, names, how far what is trimmed
+//	policies      launches, the set of their generations, and their gates
+//	transitions   what is not in the log yet (new#…), the log (log#…), the
+//	              outbox, and each resource's transitions by version
+//	counters      as they were at a batch of the log: totals, and by account
+//	exceptions    all of them, and again by the narrowest part of their scope
+//	meta          version, secret, names, how far what is trimmed, counted
 var tables = map[tableID]table{
 	resourcesTable:   {pk: "ResourceId", indexes: []index{resourcesByPlace, resourcesFailing, resourcesDue}},
 	versionsTable:    {pk: "ResourceId", sk: "Version", indexes: []index{versionsWritten}},
 	findingsTable:    {pk: "FindingId", indexes: []index{findingsAll, findingsByPolicy, findingsByOwner}},
 	policiesTable:    {pk: "PolicyId"},
-	transitionsTable: {pk: "Part", sk: "Item", indexes: []index{transitionsWaiting}},
-	countersTable:    {pk: "Account", sk: "Name"},
+	transitionsTable: {pk: "Part", sk: "Item"},
+	countersTable:    {pk: "Shelf", sk: "Name"},
 	accountsTable:    {pk: "Part", sk: "AccountId"},
 	summaryTable:     {pk: "Entry"},
 	locksTable:       {pk: "Lock"},
 	dirtyTable:       {pk: "ResourceId", indexes: []index{dirtyDue}},
 	lettersTable:     {pk: "LetterId", sk: "Item", indexes: []index{lettersNewest}},
 	jobsTable:        {pk: "JobId", sk: "Item", indexes: []index{jobsNewest, jobsOfKind}},
+	exceptionsTable:  {pk: "Anchor", sk: "ExceptionId"},
 	tokensTable:      {pk: "Part", sk: "TokenId"},
+	auditTable:       {pk: "Part", sk: "Entry", indexes: []index{auditOfTarget}},
 	metaTable:        {pk: "Part", sk: "Item"},
 }
 
 // Rows of the meta table.
 const (
-	metaPart   = "meta"
-	schemaItem = "schema"
-	trimItem   = "trim"
+	metaPart    = "meta"
+	schemaItem  = "schema"
+	trimItem    = "trim"
+	foldItem    = "fold"
+	recountItem = "recount"
 )
 
 func (t table) keys(x *index) []types.KeySchemaElement {

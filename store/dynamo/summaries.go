@@ -12,7 +12,7 @@ import (
 
 // Summary reads an entry of the summary cache.
 func (s *Store) Summary(ctx context.Context, key string) (v store.Summary, err error) {
-	defer s.metrics.request("qrie_summary", "get")(&err)
+	defer s.metrics.Request("qrie_summary", "get")(&err)
 	missing := fmt.Errorf("summary %s: %w", key, qrie.ErrNotFound)
 	if !keyable(key) {
 		return v, missing
@@ -32,9 +32,9 @@ func (s *Store) Summary(ctx context.Context, key string) (v store.Summary, err e
 // LockSummary takes the right to refresh an entry. Each taking gives another
 // fence, also to the same owner: of two refreshes the later one counts.
 func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
-	defer s.metrics.request("qrie_summary", "lock")(&err)
-	if !keyable(key) {
-		return 0, false, fmt.Errorf("lock summary %q: its key is empty or longer than %d bytes", key, maxKeyBytes)
+	defer s.metrics.Request("qrie_summary", "lock")(&err)
+	if err := store.ValidLock("summary", key, owner); err != nil {
+		return 0, false, err
 	}
 	it, err := s.update(ctx, summaryTable, key, "", change{
 		update:    "SET #Owner = :owner, #Until = :until ADD #Fence :one",
@@ -55,9 +55,9 @@ const heldBy = "#Fence = :fence AND #Owner IN (:none, :owner)"
 // PutSummary stores an entry under the fence of its refresh and gives the lock
 // back. A lock that ran out and that nobody took still counts.
 func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) (err error) {
-	defer s.metrics.request("qrie_summary", "put")(&err)
-	if len(v.Payload) == 0 || !keyable(v.Key) {
-		return fmt.Errorf("store summary %q: it is empty, or its key is", v.Key)
+	defer s.metrics.Request("qrie_summary", "put")(&err)
+	if err := v.Valid(); err != nil {
+		return err
 	}
 	_, err = s.update(ctx, summaryTable, v.Key, "", change{
 		update:    "SET #Payload = :payload, #ComputedAt = :at, #WrittenFence = #Fence, #Owner = :none, #Until = :zero",
@@ -69,7 +69,7 @@ func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) (
 
 // UnlockSummary gives the lock back.
 func (s *Store) UnlockSummary(ctx context.Context, key, owner string, fence int64) (err error) {
-	defer s.metrics.request("qrie_summary", "unlock")(&err)
+	defer s.metrics.Request("qrie_summary", "unlock")(&err)
 	_, err = s.update(ctx, summaryTable, key, "", change{update: "SET #Owner = :none, #Until = :zero", condition: heldBy,
 		values: item{":none": text(""), ":zero": number(0), ":fence": number(fence), ":owner": text(owner)}})
 	return fenced(err, "summary "+key, owner, fence)
@@ -88,9 +88,9 @@ func fenced(err error, what, owner string, fence int64) error {
 // Lock takes or renews a named lock. A renewal keeps the fence; taking it
 // after it ran out, or from another owner, gives the next.
 func (s *Store) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
-	defer s.metrics.request("qrie_locks", "lock")(&err)
-	if !keyable(name) {
-		return 0, false, fmt.Errorf("take lock %q: its name is empty or longer than %d bytes", name, maxKeyBytes)
+	defer s.metrics.Request("qrie_locks", "lock")(&err)
+	if err := store.ValidLock("lock", name, owner); err != nil {
+		return 0, false, err
 	}
 	values := item{":owner": text(owner), ":until": number(nanos(now.Add(ttl))), ":now": number(nanos(now))}
 	for _, u := range []change{

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,9 @@ const (
 
 // PutToken adds or replaces the token of an id.
 func (s *Store) PutToken(ctx context.Context, t store.Token) (err error) {
-	defer s.metrics.request("qrie_tokens", "put")(&err)
-	if !keyable(t.ID) || !keyable(t.Hash) {
-		return fmt.Errorf("API token %q needs an id and a hash of at most %d bytes", t.ID, maxKeyBytes)
+	defer s.metrics.Request("qrie_tokens", "put")(&err)
+	if err := cmp.Or(store.ValidName("API token", t.ID), store.ValidName("hash of an API token", t.Hash)); err != nil {
+		return err
 	}
 	body, err := s.pack.encode("API token "+t.ID, t)
 	if err != nil {
@@ -52,7 +53,7 @@ func (s *Store) token(it item) (t store.Token, err error) {
 
 // Token finds a token by the hash of its secret.
 func (s *Store) Token(ctx context.Context, hash string) (t store.Token, err error) {
-	defer s.metrics.request("qrie_tokens", "get")(&err)
+	defer s.metrics.Request("qrie_tokens", "get")(&err)
 	missing := fmt.Errorf("API token: %w", qrie.ErrNotFound)
 	if !keyable(hash) {
 		return t, missing
@@ -69,7 +70,7 @@ func (s *Store) Token(ctx context.Context, hash string) (t store.Token, err erro
 
 // ListTokens reads every token, by id.
 func (s *Store) ListTokens(ctx context.Context) (all []store.Token, err error) {
-	defer s.metrics.request("qrie_tokens", "list")(&err)
+	defer s.metrics.Request("qrie_tokens", "list")(&err)
 	err = s.all(ctx, stretch{table: tokensTable, pk: tokensPart}, func(it item) error {
 		t, err := s.token(it)
 		all = append(all, t)
@@ -83,7 +84,7 @@ func (s *Store) ListTokens(ctx context.Context) (all []store.Token, err error) {
 
 // DeleteToken forgets a token.
 func (s *Store) DeleteToken(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_tokens", "delete")(&err)
+	defer s.metrics.Request("qrie_tokens", "delete")(&err)
 	missing := fmt.Errorf("API token %s: %w", id, qrie.ErrNotFound)
 	if !keyable(id) {
 		return missing

@@ -86,12 +86,12 @@ func (s *Store) trimFindings(ctx context.Context, now time.Time) (trimmed int, e
 	if err != nil {
 		return 0, err
 	}
+	findings, err := counts.Findings()
+	if err != nil {
+		return 0, err
+	}
 	severities := map[qrie.Severity]bool{}
-	for _, c := range counts {
-		f, err := c.Finding(c.n, time.Time{})
-		if err != nil {
-			return 0, err
-		}
+	for _, f := range findings {
 		if f.State == qrie.Resolved {
 			severities[f.Severity] = true
 		}

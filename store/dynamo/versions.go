@@ -23,13 +23,13 @@ func versionNumber(sk string) (n int64) {
 // names the one before it: one that lost a race, or whose writer died before
 // the resource was written, is named by none and passed over.
 func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageRequest) (page store.Page[store.Version], err error) {
-	defer s.metrics.request("qrie_versions", "list")(&err)
+	defer s.metrics.Request("qrie_versions", "list")(&err)
 	if !validID(resourcePrefix, resource) {
 		return page, nil
 	}
 	var want string
 	if p.Token != "" {
-		if err := s.signer.Open("versions", resource, p.Token, &want); err != nil {
+		if err := s.signer.Open("versions", p.Bound(resource), p.Token, &want); err != nil {
 			return page, err
 		}
 	} else {
@@ -53,7 +53,7 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 				continue
 			}
 			if len(page.Items) == size {
-				page.Next, err = s.signer.Seal("versions", resource, want)
+				page.Next, err = s.signer.Seal("versions", p.Bound(resource), want)
 				return page, err
 			}
 			v, err := s.version(resource, it)
@@ -77,7 +77,7 @@ func (s *Store) version(resource string, it item) (v store.Version, err error) {
 
 // ResourceVersion reads one entry with its document.
 func (s *Store) ResourceVersion(ctx context.Context, resource string, version int64) (v store.Version, err error) {
-	defer s.metrics.request("qrie_versions", "get")(&err)
+	defer s.metrics.Request("qrie_versions", "get")(&err)
 	missing := fmt.Errorf("version %d of resource %s: %w", version, resource, qrie.ErrNotFound)
 	if !validID(resourcePrefix, resource) || version <= 0 {
 		return v, missing

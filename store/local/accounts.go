@@ -12,7 +12,7 @@ import (
 // PutAccount adds or replaces an account. The external id is kept in a column
 // of its own, because the account's JSON leaves it out.
 func (s *Store) PutAccount(ctx context.Context, a qrie.Account) (err error) {
-	defer s.metrics.request("qrie_accounts", "put")(&err)
+	defer s.metrics.Request("qrie_accounts", "put")(&err)
 	if !qrie.ValidAccountID(a.ID) {
 		return fmt.Errorf("account id %q is not twelve digits", a.ID)
 	}
@@ -29,7 +29,7 @@ func (s *Store) PutAccount(ctx context.Context, a qrie.Account) (err error) {
 
 // Account reads one account.
 func (s *Store) Account(ctx context.Context, id string) (a qrie.Account, err error) {
-	defer s.metrics.request("qrie_accounts", "get")(&err)
+	defer s.metrics.Request("qrie_accounts", "get")(&err)
 	var body []byte
 	var externalID string
 	err = s.db.QueryRow(ctx, "SELECT external_id, body FROM qrie_accounts WHERE id = ?", id).Scan(&externalID, &body)
@@ -46,7 +46,7 @@ func (s *Store) Account(ctx context.Context, id string) (a qrie.Account, err err
 
 // ListAccounts reads every account, by id.
 func (s *Store) ListAccounts(ctx context.Context) (all []qrie.Account, err error) {
-	defer s.metrics.request("qrie_accounts", "list")(&err)
+	defer s.metrics.Request("qrie_accounts", "list")(&err)
 	rows, err := s.db.Query(ctx, "SELECT external_id, body FROM qrie_accounts ORDER BY id")
 	all, err = collect(rows, err, func(r *sql.Rows) (a qrie.Account, err error) {
 		var body []byte
@@ -67,7 +67,7 @@ func (s *Store) ListAccounts(ctx context.Context) (all []qrie.Account, err error
 // DeleteAccount forgets an account. Its resources and findings stay until they
 // are closed or trimmed.
 func (s *Store) DeleteAccount(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_accounts", "delete")(&err)
+	defer s.metrics.Request("qrie_accounts", "delete")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		return deleteOne(tx, "account "+id, "DELETE FROM qrie_accounts WHERE id = ?", id)
 	})

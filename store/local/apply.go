@@ -30,7 +30,7 @@ func (c *change) touch() bool { return !c.Changed && !c.Reread && len(c.Transiti
 
 // Apply writes an evaluation in one transaction.
 func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
-	defer s.metrics.request("qrie_resources", "apply")(&err)
+	defer s.metrics.Request("qrie_resources", "apply")(&err)
 	c, err := s.prepare(ctx, e)
 	if err != nil {
 		return err
@@ -53,19 +53,12 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 	if err := e.Valid(); err != nil {
 		return nil, err
 	}
-	c := &change{Evaluation: e}
+	c := &change{Evaluation: e.Normal()}
 	next := &c.Next
 	var ok bool
 	if c.rid, ok = pack(resourcePrefix, next.Ref.ResourceID()); !ok {
 		return nil, fmt.Errorf("BUG: the id of %s cannot be packed", next.Ref)
 	}
-	if next.Heads == nil {
-		next.Heads = map[string]store.Head{}
-	}
-	if next.ListedAt.IsZero() {
-		next.ListedAt = next.ObservedAt
-	}
-	next.Explained = next.Explained[:min(len(next.Explained), store.MaxExplained)]
 	var err error
 	if c.heads, err = encode("heads", next.Heads); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ const closeChunk = 25
 // CloseFindings resolves active findings of a policy that is not launched, a
 // few in each transaction.
 func (s *Store) CloseFindings(ctx context.Context, policy string, why qrie.Resolution, at time.Time, limit int) (closed int, err error) {
-	defer s.metrics.request("qrie_findings", "close")(&err)
+	defer s.metrics.Request("qrie_findings", "close")(&err)
 	if err := s.names.load(ctx, s.db); err != nil {
 		return 0, fmt.Errorf("close findings of %s: %w", policy, err)
 	}

@@ -84,22 +84,19 @@ func addOne(tx *sqlite.Tx, d store.Dimension, n int64) error {
 	return nil
 }
 
-// count is a counter as it is read.
-type count struct {
-	store.Counter
-	n, lastAt int64
-}
-
-func scanCount(r *sql.Rows) (c count, err error) {
-	return c, r.Scan((*string)(&c.Dimension), &c.Account, &c.Name, &c.Part, &c.n, &c.lastAt)
+func scanCount(r *sql.Rows) (c store.Count, err error) {
+	var lastAt int64
+	err = r.Scan((*string)(&c.Dimension), &c.Account, &c.Name, &c.Part, &c.N, &lastAt)
+	c.LastAt = moment(lastAt)
+	return c, err
 }
 
 const countColumns = "dimension, account, name, part, count, last_at"
 
 // counts reads the counters of one account, of each, or the totals; those at
 // zero are left out.
-func (s *Store) counts(ctx context.Context, d store.Dimension, account string) (all []count, err error) {
-	defer s.metrics.request("qrie_counters", "count_"+string(d))(&err)
+func (s *Store) counts(ctx context.Context, d store.Dimension, account string) (all store.Counts, err error) {
+	defer s.metrics.Request("qrie_counters", "count_"+string(d))(&err)
 	query := "SELECT " + countColumns + " FROM qrie_counters WHERE dimension = ? AND account = ? AND count <> 0 ORDER BY account, name, part"
 	if account == store.EachAccount {
 		query = "SELECT " + countColumns + " FROM qrie_counters WHERE dimension = ? AND account > ? AND count <> 0 ORDER BY account, name, part"
@@ -116,68 +113,26 @@ func (s *Store) counts(ctx context.Context, d store.Dimension, account string) (
 // CountFindings reads the counters of findings.
 func (s *Store) CountFindings(ctx context.Context, account string) ([]store.FindingCount, error) {
 	all, err := s.counts(ctx, store.ByFinding, account)
-	out := make([]store.FindingCount, 0, len(all))
-	for _, c := range all {
-		f, err := c.Finding(c.n, moment(c.lastAt))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, f)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	return all.Findings()
 }
 
 // CountVerdicts reads the counters of verdicts.
 func (s *Store) CountVerdicts(ctx context.Context, account string) ([]store.VerdictCount, error) {
 	all, err := s.counts(ctx, store.ByVerdict, account)
-	out := make([]store.VerdictCount, 0, len(all))
-	for _, c := range all {
-		out = append(out, c.Verdict(c.n))
-	}
-	return out, err
+	return all.Verdicts(), err
 }
 
 // CountResources reads the counters of resources.
 func (s *Store) CountResources(ctx context.Context, account string) ([]store.ResourceCount, error) {
 	all, err := s.counts(ctx, store.ByResource, account)
-	var out []store.ResourceCount
-	for _, c := range all {
-		n := len(out)
-		if n == 0 || out[n-1].Account != c.Account || out[n-1].Type != c.Name {
-			out = append(out, store.ResourceCount{Account: c.Account, Type: c.Name})
-			n++
-		}
-		if c.Part == store.ResourceCounter("", "", true).Part {
-			out[n-1].Failing = c.n
-		} else {
-			out[n-1].Total = c.n
-		}
-	}
-	return out, err
+	return all.Resources(), err
 }
 
 // CountDays reads what was opened and resolved on each day from the given one.
 func (s *Store) CountDays(ctx context.Context, from string) ([]store.DayCount, error) {
 	all, err := s.counts(ctx, store.ByDay, "")
-	var out []store.DayCount
-	at := map[store.DayCount]int{}
-	for _, c := range all {
-		if c.Name < from {
-			continue
-		}
-		band, resolved := c.Day()
-		key := store.DayCount{Day: c.Name, Band: band}
-		i, ok := at[key]
-		if !ok {
-			i = len(out)
-			at[key] = i
-			out = append(out, key)
-		}
-		if resolved {
-			out[i].Resolved = c.n
-		} else {
-			out[i].Opened = c.n
-		}
-	}
-	return out, err
+	return all.Days(from), err
 }

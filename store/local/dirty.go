@@ -13,7 +13,7 @@ import (
 
 // PutDirty adds a mark or merges it into the one that waits.
 func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
-	defer s.metrics.request("qrie_dirty", "put")(&err)
+	defer s.metrics.Request("qrie_dirty", "put")(&err)
 	rid, ok := pack(resourcePrefix, m.Ref.ResourceID())
 	if !ok {
 		return fmt.Errorf("BUG: the id of %s cannot be packed", m.Ref)
@@ -26,7 +26,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 		if old != nil {
 			m = old.Merge(m)
 		} else {
-			m.Events = store.NewestEvents(m.Events)
+			m.Events = qrie.NewestEvents(m.Events)
 			if err := addOne(tx, byDirty, 1); err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ func readDirty(tx *sqlite.Tx, rid []byte) (*store.DirtyMark, error) {
 
 // DueDirty reads what is due, earliest first.
 func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []store.DirtyMark, err error) {
-	defer s.metrics.request("qrie_dirty", "due")(&err)
+	defer s.metrics.Request("qrie_dirty", "due")(&err)
 	rows, err := s.db.Query(ctx, "SELECT body FROM qrie_dirty WHERE due_at <= ? ORDER BY due_at, n LIMIT ?", nanos(now), limit)
 	due, err = collect(rows, err, func(r *sql.Rows) (m store.DirtyMark, err error) {
 		var body []byte
@@ -82,7 +82,7 @@ func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []s
 
 // DeleteDirty removes a mark that nobody has touched since it was read.
 func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (err error) {
-	defer s.metrics.request("qrie_dirty", "delete")(&err)
+	defer s.metrics.Request("qrie_dirty", "delete")(&err)
 	rid, ok := pack(resourcePrefix, ref.ResourceID())
 	if !ok {
 		return fmt.Errorf("BUG: the id of %s cannot be packed", ref)
@@ -101,7 +101,7 @@ func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (
 
 // CountDirty reads the counter and the oldest mark.
 func (s *Store) CountDirty(ctx context.Context) (n int64, oldest time.Time, err error) {
-	defer s.metrics.request("qrie_dirty", "count")(&err)
+	defer s.metrics.Request("qrie_dirty", "count")(&err)
 	var since int64
 	err = s.db.QueryRow(ctx, `SELECT coalesce((SELECT count FROM qrie_counters WHERE dimension = ?1 AND account = '' AND name = '' AND part = ''), 0),
 		coalesce((SELECT min(since) FROM qrie_dirty), 0)`, string(byDirty)).Scan(&n, &since)

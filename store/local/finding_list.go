@@ -68,12 +68,12 @@ type source struct {
 
 // ListFindings merges the index ranges that the filter asks for.
 func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.PageRequest) (page store.Page[qrie.Finding], err error) {
-	defer s.metrics.request("qrie_findings", "list")(&err)
+	defer s.metrics.Request("qrie_findings", "list")(&err)
 	q = q.Normal()
 	var after *place
 	if p.Token != "" {
 		after = new(place)
-		if err := s.signer.Open("findings", q, p.Token, after); err != nil {
+		if err := s.signer.Open("findings", p.Bound(q), p.Token, after); err != nil {
 			return page, err
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Store) ListFindings(ctx context.Context, q store.FindingQuery, p store.
 		return page, err
 	}
 	if more {
-		page.Next, err = s.signer.Seal("findings", q, last)
+		page.Next, err = s.signer.Seal("findings", p.Bound(q), last)
 	}
 	return page, err
 }

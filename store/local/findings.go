@@ -88,7 +88,7 @@ func (s *Store) numbers(f qrie.Finding) (out numbers, err error) {
 
 // Finding reads one finding with its evidence.
 func (s *Store) Finding(ctx context.Context, id string) (f qrie.Finding, err error) {
-	defer s.metrics.request("qrie_findings", "get")(&err)
+	defer s.metrics.Request("qrie_findings", "get")(&err)
 	missing := fmt.Errorf("finding %s: %w", id, qrie.ErrNotFound)
 	fid, ok := pack(findingPrefix, id)
 	if !ok {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 
 // PutJob adds a job.
 func (s *Store) PutJob(ctx context.Context, j store.Job) (err error) {
-	defer s.metrics.request("qrie_jobs", "put")(&err)
+	defer s.metrics.Request("qrie_jobs", "put")(&err)
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
+	}
 	body, err := encode("job "+j.ID, j)
 	if err != nil {
 		return err
@@ -40,17 +44,12 @@ func scanJob(r *sql.Rows) (j store.Job, err error) {
 
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "finish_page")(&err)
+	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
+	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+		return j, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		var body []byte
-		err := tx.QueryRow("SELECT body FROM qrie_jobs WHERE id = ?", job).Scan(&body)
-		if absent(err) {
-			return fmt.Errorf("job %s: %w", job, qrie.ErrNotFound)
-		}
-		if err != nil {
-			return fmt.Errorf("read job %s: %w", job, err)
-		}
-		if err := decode("job "+job, body, &j); err != nil {
+		if j, err = jobIn(tx, job); err != nil {
 			return err
 		}
 		n, err := affected(tx, "INSERT INTO qrie_job_pages (job, page) VALUES (?, ?) ON CONFLICT DO NOTHING", job, page.Page)
@@ -58,20 +57,33 @@ func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, 
 			return err
 		}
 		j = j.Finish(page, at)
-		if body, err = encode("job "+job, j); err != nil {
-			return err
-		}
-		_, err = tx.Exec("UPDATE qrie_jobs SET body = ? WHERE id = ?", body, job)
-		return err
+		return rewriteJob(tx, j)
 	})
 	return j, err
 }
 
-// Job reads one job.
-func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "get")(&err)
+// CancelJob ends a job that runs.
+func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) (j store.Job, err error) {
+	defer s.metrics.Request("qrie_jobs", "cancel")(&err)
+	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		if j, err = jobIn(tx, id); err != nil {
+			return err
+		}
+		if j, err = j.Cancel(at); err != nil {
+			return err
+		}
+		return rewriteJob(tx, j)
+	})
+	return j, err
+}
+
+func jobIn(tx *sqlite.Tx, id string) (j store.Job, err error) {
+	return jobOf(id, tx.QueryRow("SELECT body FROM qrie_jobs WHERE id = ?", id))
+}
+
+func jobOf(id string, row sqlite.Row) (j store.Job, err error) {
 	var body []byte
-	err = s.db.QueryRow(ctx, "SELECT body FROM qrie_jobs WHERE id = ?", id).Scan(&body)
+	err = row.Scan(&body)
 	if absent(err) {
 		return j, fmt.Errorf("job %s: %w", id, qrie.ErrNotFound)
 	}
@@ -81,9 +93,37 @@ func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
 	return j, decode("job "+id, body, &j)
 }
 
+func rewriteJob(tx *sqlite.Tx, j store.Job) error {
+	body, err := encode("job "+j.ID, j)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("UPDATE qrie_jobs SET body = ? WHERE id = ?", body, j.ID)
+	return err
+}
+
+// JobPage reads a job and whether one of its pages is counted.
+func (s *Store) JobPage(ctx context.Context, job, page string) (j store.Job, counted bool, err error) {
+	defer s.metrics.Request("qrie_jobs", "get_page")(&err)
+	// The page first: a page that is counted after it was looked for is found
+	// counted the next time.
+	err = s.db.QueryRow(ctx, "SELECT count(*) FROM qrie_job_pages WHERE job = ? AND page = ?", job, page).Scan(&counted)
+	if err != nil {
+		return j, false, fmt.Errorf("read page %s of job %s: %w", page, job, err)
+	}
+	j, err = jobOf(job, s.db.QueryRow(ctx, "SELECT body FROM qrie_jobs WHERE id = ?", job))
+	return j, counted, err
+}
+
+// Job reads one job.
+func (s *Store) Job(ctx context.Context, id string) (j store.Job, err error) {
+	defer s.metrics.Request("qrie_jobs", "get")(&err)
+	return jobOf(id, s.db.QueryRow(ctx, "SELECT body FROM qrie_jobs WHERE id = ?", id))
+}
+
 // ListJobs reads the newest jobs of a kind, or of every kind.
 func (s *Store) ListJobs(ctx context.Context, kind string, limit int) (all []store.Job, err error) {
-	defer s.metrics.request("qrie_jobs", "list")(&err)
+	defer s.metrics.Request("qrie_jobs", "list")(&err)
 	var rows *sql.Rows
 	if kind == "" {
 		rows, err = s.db.Query(ctx, "SELECT body FROM qrie_jobs ORDER BY started DESC, id DESC LIMIT ?", limit)

@@ -7,12 +7,13 @@ import (
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // LaunchSet reads the launches and the generation in one statement, so that
 // they are of one moment.
 func (s *Store) LaunchSet(ctx context.Context) (set qrie.LaunchSet, err error) {
-	defer s.metrics.request("qrie_policies", "list")(&err)
+	defer s.metrics.Request("qrie_policies", "list")(&err)
 	rows, err := s.db.Query(ctx, `SELECT m.value, p.body FROM qrie_meta m LEFT JOIN qrie_policies p
 		WHERE m.name = 'generation' ORDER BY p.policy`)
 	bodies, err := collect(rows, err, func(r *sql.Rows) (body []byte, err error) {
@@ -49,9 +50,9 @@ func launch(tx *sqlite.Tx, policy string) (*qrie.Launch, error) {
 
 // PutLaunch writes a launch under the next generation.
 func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (written qrie.Launch, err error) {
-	defer s.metrics.request("qrie_policies", "put")(&err)
-	if l.Policy == "" {
-		return l, fmt.Errorf("a launch needs the id of its policy")
+	defer s.metrics.Request("qrie_policies", "put")(&err)
+	if err := store.ValidName("policy", l.Policy); err != nil {
+		return l, err
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		stored, err := launch(tx, l.Policy)
@@ -83,7 +84,7 @@ func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (writt
 
 // DeleteLaunch removes a launch under the next generation.
 func (s *Store) DeleteLaunch(ctx context.Context, policy string, base int64) (generation int64, err error) {
-	defer s.metrics.request("qrie_policies", "delete")(&err)
+	defer s.metrics.Request("qrie_policies", "delete")(&err)
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		stored, err := launch(tx, policy)
 		switch {

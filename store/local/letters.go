@@ -13,9 +13,9 @@ import (
 
 // PutDeadLetter keeps a record that could not be handled.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "put")(&err)
-	if d.ID == "" {
-		return fmt.Errorf("a dead letter needs an id")
+	defer s.metrics.Request("qrie_dead_letters", "put")(&err)
+	if err := store.ValidName("dead letter", d.ID); err != nil {
+		return err
 	}
 	d.Data = d.Data[:min(len(d.Data), store.MaxDeadLetterBytes)]
 	body, err := encode("dead letter "+d.ID, d)
@@ -38,7 +38,7 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 
 // DeadLetter reads one with its data.
 func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, err error) {
-	defer s.metrics.request("qrie_dead_letters", "get")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "get")(&err)
 	var body, packed []byte
 	err = s.db.QueryRow(ctx, "SELECT body, data FROM qrie_dead_letters WHERE id = ?", id).Scan(&body, &packed)
 	if absent(err) {
@@ -61,10 +61,10 @@ type letterPlace struct {
 
 // ListDeadLetters lists them without data, newest first.
 func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page store.Page[store.DeadLetter], err error) {
-	defer s.metrics.request("qrie_dead_letters", "list")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "list")(&err)
 	at := letterPlace{At: math.MaxInt64}
 	if p.Token != "" {
-		if err := s.signer.Open("dead_letters", "", p.Token, &at); err != nil {
+		if err := s.signer.Open("dead_letters", p.Bound(""), p.Token, &at); err != nil {
 			return page, err
 		}
 	}
@@ -83,14 +83,14 @@ func (s *Store) ListDeadLetters(ctx context.Context, p store.PageRequest) (page 
 	if len(page.Items) > size {
 		page.Items = page.Items[:size]
 		last := page.Items[size-1]
-		page.Next, err = s.signer.Seal("dead_letters", "", letterPlace{nanos(last.At), last.ID})
+		page.Next, err = s.signer.Seal("dead_letters", p.Bound(""), letterPlace{nanos(last.At), last.ID})
 	}
 	return page, err
 }
 
 // DeleteDeadLetter removes one; one that is not there is ErrNotFound.
 func (s *Store) DeleteDeadLetter(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_dead_letters", "delete")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "delete")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if err := deleteOne(tx, "dead letter "+id, "DELETE FROM qrie_dead_letters WHERE id = ?", id); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (s *Store) DeleteDeadLetter(ctx context.Context, id string) (err error) {
 
 // CountDeadLetters reads the counter.
 func (s *Store) CountDeadLetters(ctx context.Context) (n int64, err error) {
-	defer s.metrics.request("qrie_dead_letters", "count")(&err)
+	defer s.metrics.Request("qrie_dead_letters", "count")(&err)
 	err = s.db.QueryRow(ctx, "SELECT count FROM qrie_counters WHERE dimension = ? AND account = '' AND name = '' AND part = ''", string(byLetter)).Scan(&n)
 	if absent(err) {
 		return 0, nil

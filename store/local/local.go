@@ -37,7 +37,7 @@ type Store struct {
 	names   names
 	rows    counterRows
 	signer  *store.Signer
-	metrics *metrics
+	metrics *store.Metrics
 	recount chan struct{} // holds one token: recounts take turns
 }
 
@@ -58,7 +58,7 @@ func Open(ctx context.Context, db *sqlite.DB, o Options) (*Store, error) {
 	if s.pack, err = newPacker(); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if s.metrics, err = newMetrics(o.Registerer, o.Now); err != nil {
+	if s.metrics, err = store.NewMetrics(o.Registerer, o.Now, kindOfError); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if len(o.Secret) == 0 {
@@ -93,7 +93,7 @@ func (s *Store) keptSecret(ctx context.Context) (secret []byte, err error) {
 
 // Ping reads, and waits for an empty transaction of the writer.
 func (s *Store) Ping(ctx context.Context) (err error) {
-	defer s.metrics.request("qrie_meta", "ping")(&err)
+	defer s.metrics.Request("qrie_meta", "ping")(&err)
 	var n int64
 	if err := s.db.QueryRow(ctx, "SELECT value FROM qrie_meta WHERE name = 'generation'").Scan(&n); err != nil {
 		return fmt.Errorf("read the store: %w", err)

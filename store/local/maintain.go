@@ -29,7 +29,7 @@ func expire(tx *sqlite.Tx, due time.Time, sort string, id []byte, version int64)
 // Maintain trims what is past its retention, a little in each transaction,
 // until nothing is left or ctx ends.
 func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err error) {
-	defer s.metrics.request("qrie_meta", "maintain")(&err)
+	defer s.metrics.Request("qrie_meta", "maintain")(&err)
 	for _, step := range []struct {
 		what string
 		trim func(tx *sqlite.Tx, now time.Time) (int, error)
@@ -40,6 +40,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err e
 		{"what expired", s.trimExpired},
 		{"dead letters", trimLetters},
 		{"jobs", trimJobs},
+		{"the audit", trimAudit},
 	} {
 		for {
 			n := 0

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -18,7 +17,7 @@ import (
 // and then adds the differences. Because it adds and does not set, writes that
 // went on meanwhile stay counted, and the writer waits for the correction only.
 func (s *Store) Recount(ctx context.Context) (drift []store.Drift, err error) {
-	defer s.metrics.request("qrie_counters", "recount")(&err)
+	defer s.metrics.Request("qrie_counters", "recount")(&err)
 	select {
 	case s.recount <- struct{}{}: // two corrections of one drift would make another
 		defer func() { <-s.recount }()
@@ -30,7 +29,7 @@ func (s *Store) Recount(ctx context.Context) (drift []store.Drift, err error) {
 		return nil, fmt.Errorf("recount: %w", err)
 	}
 	var deltas []store.Delta
-	wrong := map[store.Dimension]float64{store.ByFinding: 0, store.ByVerdict: 0, store.ByResource: 0, store.ByDay: 0, byDirty: 0, byLetter: 0}
+	wrong := map[store.Dimension]int{store.ByFinding: 0, store.ByVerdict: 0, store.ByResource: 0, store.ByDay: 0, byDirty: 0, byLetter: 0}
 	for c := range had {
 		if _, ok := is[c]; !ok {
 			is[c] = 0
@@ -42,12 +41,10 @@ func (s *Store) Recount(ctx context.Context) (drift []store.Drift, err error) {
 		}
 		wrong[c.Dimension]++
 		deltas = append(deltas, store.Delta{Counter: c, N: n - had[c]})
-		drift = append(drift, store.Drift{Dimension: counterName(c), Had: had[c], Is: n})
+		drift = append(drift, store.Drift{Dimension: c.String(), Had: had[c], Is: n})
 	}
 	slices.SortFunc(drift, func(a, b store.Drift) int { return cmp.Compare(a.Dimension, b.Dimension) })
-	for dimension, n := range wrong {
-		s.metrics.drift.WithLabelValues(string(dimension)).Set(n)
-	}
+	s.metrics.Drifted(wrong)
 	for chunk := range slices.Chunk(deltas, maintainChunk) {
 		if err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
 			_, err := s.addUp(tx, chunk)
@@ -57,14 +54,6 @@ func (s *Store) Recount(ctx context.Context) (drift []store.Drift, err error) {
 		}
 	}
 	return drift, nil
-}
-
-func counterName(c store.Counter) string {
-	account := c.Account
-	if account == "" {
-		account = "all accounts"
-	}
-	return strings.Join([]string{string(c.Dimension), account, c.Name, c.Part}, " ")
 }
 
 // countBoth reads the counters as they stand and as they should.
@@ -90,7 +79,7 @@ func (s *Store) countBoth(ctx context.Context) (had, is map[store.Counter]int64,
 	}
 	for _, c := range counts {
 		if c.Dimension != store.ByDay || c.Name > trimmed {
-			had[c.Counter] = c.n
+			had[c.Counter] = c.N
 		}
 	}
 	r := recount{names: &s.names, tx: tx, sums: is, trimmed: trimmed}

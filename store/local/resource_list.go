@@ -34,11 +34,11 @@ func (s stretch) before(p resourcePlace) bool {
 // ListResources reads stretch after stretch of the order. Types are few and
 // known, so that a filter by service or type never reads past the others.
 func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p store.PageRequest) (page store.Page[store.Resource], err error) {
-	defer s.metrics.request("qrie_resources", "list")(&err)
+	defer s.metrics.Request("qrie_resources", "list")(&err)
 	q = q.Normal()
 	var at resourcePlace
 	if p.Token != "" {
-		if err := s.signer.Open("resources", q, p.Token, &at); err != nil {
+		if err := s.signer.Open("resources", p.Bound(q), p.Token, &at); err != nil {
 			return page, err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Store) ListResources(ctx context.Context, q store.ResourceQuery, p stor
 	}
 	page.Items = l.found
 	if more {
-		page.Next, err = s.signer.Seal("resources", q, l.at)
+		page.Next, err = s.signer.Seal("resources", p.Bound(q), l.at)
 	}
 	return page, err
 }

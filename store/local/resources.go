@@ -57,7 +57,7 @@ func (r *resourceRow) resource(p *packer) (store.Resource, error) {
 
 // ResourceState reads a resource by what identifies it, without the document.
 func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resource, err error) {
-	defer s.metrics.request("qrie_resources", "state")(&err)
+	defer s.metrics.Request("qrie_resources", "state")(&err)
 	rid, ok := pack(resourcePrefix, ref.ResourceID())
 	if !ok {
 		return r, fmt.Errorf("BUG: the id of %s cannot be packed", ref)
@@ -75,7 +75,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 
 // Resource reads a resource by id, with the document.
 func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err error) {
-	defer s.metrics.request("qrie_resources", "get")(&err)
+	defer s.metrics.Request("qrie_resources", "get")(&err)
 	rid, ok := pack(resourcePrefix, id)
 	if !ok {
 		return r, fmt.Errorf("resource %s: %w", id, qrie.ErrNotFound)
@@ -94,14 +94,14 @@ func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err 
 
 // ListVersions gives the history of a resource, newest first.
 func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageRequest) (page store.Page[store.Version], err error) {
-	defer s.metrics.request("qrie_versions", "list")(&err)
+	defer s.metrics.Request("qrie_versions", "list")(&err)
 	rid, ok := pack(resourcePrefix, resource)
 	if !ok {
 		return page, nil
 	}
 	before := int64(1)<<62 - 1
 	if p.Token != "" {
-		if err := s.signer.Open("versions", resource, p.Token, &before); err != nil {
+		if err := s.signer.Open("versions", p.Bound(resource), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -114,14 +114,14 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 	}
 	if len(page.Items) > size {
 		page.Items = page.Items[:size]
-		page.Next, err = s.signer.Seal("versions", resource, page.Items[size-1].Version)
+		page.Next, err = s.signer.Seal("versions", p.Bound(resource), page.Items[size-1].Version)
 	}
 	return page, err
 }
 
 // ResourceVersion reads one entry with its document.
 func (s *Store) ResourceVersion(ctx context.Context, resource string, version int64) (v store.Version, err error) {
-	defer s.metrics.request("qrie_versions", "get")(&err)
+	defer s.metrics.Request("qrie_versions", "get")(&err)
 	missing := fmt.Errorf("version %d of resource %s: %w", version, resource, qrie.ErrNotFound)
 	rid, ok := pack(resourcePrefix, resource)
 	if !ok {

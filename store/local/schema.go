@@ -117,4 +117,10 @@ CREATE INDEX qrie_jobs_kind ON qrie_jobs (kind, started, id);
 CREATE TABLE qrie_job_pages (job TEXT NOT NULL, page TEXT NOT NULL, PRIMARY KEY (job, page)) WITHOUT ROWID;
 
 CREATE TABLE qrie_tokens (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
+`, `
+CREATE TABLE qrie_exceptions (id TEXT PRIMARY KEY, anchor TEXT NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX qrie_exceptions_anchor ON qrie_exceptions (anchor);
+
+CREATE TABLE qrie_audit (at INTEGER NOT NULL, id TEXT NOT NULL, target TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (at, id)) WITHOUT ROWID;
+CREATE INDEX qrie_audit_target ON qrie_audit (target, at, id);
 `}

@@ -12,7 +12,7 @@ import (
 
 // Summary reads an entry of the summary cache.
 func (s *Store) Summary(ctx context.Context, key string) (v store.Summary, err error) {
-	defer s.metrics.request("qrie_summary", "get")(&err)
+	defer s.metrics.Request("qrie_summary", "get")(&err)
 	var payload []byte
 	var computedAt int64
 	err = s.db.QueryRow(ctx, "SELECT payload, computed_at, written_fence FROM qrie_summary WHERE key = ? AND payload IS NOT NULL", key).
@@ -30,7 +30,10 @@ func (s *Store) Summary(ctx context.Context, key string) (v store.Summary, err e
 // LockSummary takes the right to refresh an entry. Each taking gives another
 // fence, also to the same owner: of two refreshes the later one counts.
 func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
-	defer s.metrics.request("qrie_summary", "lock")(&err)
+	defer s.metrics.Request("qrie_summary", "lock")(&err)
+	if err := store.ValidLock("summary", key, owner); err != nil {
+		return 0, false, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		fence, ok = 0, false
 		err := tx.QueryRow(`INSERT INTO qrie_summary (key, computed_at, written_fence, owner, until, fence) VALUES (?1, 0, 0, ?2, ?3, 1)
@@ -51,9 +54,9 @@ func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Tim
 // PutSummary stores an entry under the fence of its refresh and gives the lock
 // back. A lock that ran out and that nobody took still counts.
 func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) (err error) {
-	defer s.metrics.request("qrie_summary", "put")(&err)
-	if len(v.Payload) == 0 {
-		return fmt.Errorf("store summary %s: it is empty", v.Key)
+	defer s.metrics.Request("qrie_summary", "put")(&err)
+	if err := v.Valid(); err != nil {
+		return err
 	}
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		n, err := affected(tx, `UPDATE qrie_summary SET payload = ?, computed_at = ?, written_fence = fence, owner = '', until = 0
@@ -64,7 +67,7 @@ func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) (
 
 // UnlockSummary gives the lock back.
 func (s *Store) UnlockSummary(ctx context.Context, key, owner string, fence int64) (err error) {
-	defer s.metrics.request("qrie_summary", "unlock")(&err)
+	defer s.metrics.Request("qrie_summary", "unlock")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		n, err := affected(tx, "UPDATE qrie_summary SET owner = '', until = 0 WHERE key = ? AND fence = ? AND owner IN ('', ?)", key, fence, owner)
 		return fenced(n, err, "summary "+key, owner, fence)
@@ -84,7 +87,10 @@ func fenced(n int64, err error, what, owner string, fence int64) error {
 // Lock takes or renews a named lock. A renewal keeps the fence; taking it
 // after it ran out, or from another owner, gives the next.
 func (s *Store) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (fence int64, ok bool, err error) {
-	defer s.metrics.request("qrie_locks", "lock")(&err)
+	defer s.metrics.Request("qrie_locks", "lock")(&err)
+	if err := store.ValidLock("lock", name, owner); err != nil {
+		return 0, false, err
+	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		fence, ok = 0, false
 		err := tx.QueryRow(`INSERT INTO qrie_locks (name, owner, until, fence) VALUES (?1, ?2, ?3, 1)

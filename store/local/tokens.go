@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -12,7 +13,10 @@ import (
 
 // PutToken adds or replaces the token of an id.
 func (s *Store) PutToken(ctx context.Context, t store.Token) (err error) {
-	defer s.metrics.request("qrie_tokens", "put")(&err)
+	defer s.metrics.Request("qrie_tokens", "put")(&err)
+	if err := cmp.Or(store.ValidName("API token", t.ID), store.ValidName("hash of an API token", t.Hash)); err != nil {
+		return err
+	}
 	body, err := encode("token "+t.ID, t)
 	if err != nil {
 		return err
@@ -26,7 +30,7 @@ func (s *Store) PutToken(ctx context.Context, t store.Token) (err error) {
 
 // Token finds a token by the hash of its secret.
 func (s *Store) Token(ctx context.Context, hash string) (t store.Token, err error) {
-	defer s.metrics.request("qrie_tokens", "get")(&err)
+	defer s.metrics.Request("qrie_tokens", "get")(&err)
 	var body []byte
 	err = s.db.QueryRow(ctx, "SELECT body FROM qrie_tokens WHERE hash = ?", hash).Scan(&body)
 	if absent(err) {
@@ -41,7 +45,7 @@ func (s *Store) Token(ctx context.Context, hash string) (t store.Token, err erro
 
 // ListTokens reads every token, by id.
 func (s *Store) ListTokens(ctx context.Context) (all []store.Token, err error) {
-	defer s.metrics.request("qrie_tokens", "list")(&err)
+	defer s.metrics.Request("qrie_tokens", "list")(&err)
 	rows, err := s.db.Query(ctx, "SELECT hash, body FROM qrie_tokens ORDER BY id")
 	all, err = collect(rows, err, func(r *sql.Rows) (t store.Token, err error) {
 		var body []byte
@@ -58,7 +62,7 @@ func (s *Store) ListTokens(ctx context.Context) (all []store.Token, err error) {
 
 // DeleteToken forgets a token.
 func (s *Store) DeleteToken(ctx context.Context, id string) (err error) {
-	defer s.metrics.request("qrie_tokens", "delete")(&err)
+	defer s.metrics.Request("qrie_tokens", "delete")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		return deleteOne(tx, "API token "+id, "DELETE FROM qrie_tokens WHERE id = ?", id)
 	})

@@ -115,7 +115,7 @@ func scanWhole(r *sql.Rows) (t qrie.Transition, err error) {
 // ListTransitions gives the history of one finding or of one resource, newest
 // first.
 func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p store.PageRequest) (page store.Page[qrie.Transition], err error) {
-	defer s.metrics.request("qrie_transitions", "list")(&err)
+	defer s.metrics.Request("qrie_transitions", "list")(&err)
 	if (finding == "") == (resource == "") {
 		return page, fmt.Errorf("list transitions: name either a finding or a resource")
 	}
@@ -130,7 +130,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 	}
 	before := int64(1)<<62 - 1
 	if p.Token != "" {
-		if err := s.signer.Open("transitions", id, p.Token, &before); err != nil {
+		if err := s.signer.Open("transitions", p.Bound(id), p.Token, &before); err != nil {
 			return page, err
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Store) ListTransitions(ctx context.Context, finding, resource string, p
 	}
 	if len(page.Items) > size {
 		page.Items = page.Items[:size]
-		page.Next, err = s.signer.Seal("transitions", id, page.Items[size-1].Seq)
+		page.Next, err = s.signer.Seal("transitions", p.Bound(id), page.Items[size-1].Seq)
 	}
 	return page, err
 }
@@ -154,7 +154,7 @@ const maxChanges = 1000
 // Changes reads the transitions after a seq. The newest is read first, so that
 // it is never below what is returned and nothing between is passed over.
 func (s *Store) Changes(ctx context.Context, after int64, limit int) (changes []qrie.Transition, newest int64, err error) {
-	defer s.metrics.request("qrie_transitions", "changes")(&err)
+	defer s.metrics.Request("qrie_transitions", "changes")(&err)
 	if err := s.db.QueryRow(ctx, "SELECT coalesce(max(seq), 0) FROM qrie_transitions").Scan(&newest); err != nil {
 		return nil, 0, fmt.Errorf("read the newest transition: %w", err)
 	}
@@ -169,7 +169,7 @@ func (s *Store) Changes(ctx context.Context, after int64, limit int) (changes []
 
 // Outbox reads what is not delivered yet, with evidence, oldest first.
 func (s *Store) Outbox(ctx context.Context, limit int) (waiting []qrie.Transition, err error) {
-	defer s.metrics.request("qrie_outbox", "list")(&err)
+	defer s.metrics.Request("qrie_outbox", "list")(&err)
 	rows, err := s.db.Query(ctx, "SELECT "+transitionColumns+`, t.evidence FROM qrie_outbox o CROSS JOIN qrie_transitions t ON t.seq = o.seq
 		ORDER BY o.seq LIMIT ?`, min(limit, maxChanges))
 	waiting, err = collect(rows, err, scanWhole)
@@ -182,7 +182,7 @@ func (s *Store) Outbox(ctx context.Context, limit int) (waiting []qrie.Transitio
 // Delivered removes transitions from the outbox. Unknown ids are no error: a
 // sender that did not hear the answer says it again.
 func (s *Store) Delivered(ctx context.Context, ids []string) (err error) {
-	defer s.metrics.request("qrie_outbox", "delivered")(&err)
+	defer s.metrics.Request("qrie_outbox", "delivered")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		for _, id := range ids {
 			tid, ok := pack(transitionPrefix, id)

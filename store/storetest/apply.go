@@ -297,6 +297,53 @@ var applyCases = []testCase{
 			same(w, "listed", len(page.Items), 1)
 		}
 	}},
+	{"as many transitions at once as there may be", func(w *world) {
+		ref := bucket(accountA, "data")
+		fails := map[string]qrie.Severity{}
+		for i := range store.MaxTransitions {
+			p := fmt.Sprintf("S3BucketPolicy%02d", i)
+			w.launched(p)
+			fails[p] = qrie.Severity(i)
+		}
+		w.apply(look{ref: ref, doc: "v1", fails: fails})
+		w.consistent()
+		w.tick(time.Minute)
+		w.apply(look{ref: ref})
+		same(w, "transitions", len(paged(w, 7, func(p store.PageRequest) (store.Page[qrie.Transition], error) {
+			return w.s.ListTransitions(w.ctx, "", ref.ResourceID(), p)
+		})), 2*store.MaxTransitions)
+		w.consistent()
+		w.launched("OneMore")
+		fails["OneMore"] = 90
+		e := w.judge(look{ref: bucket(accountA, "other"), doc: "v1", fails: fails})
+		if w.s.Apply(w.ctx, e) == nil {
+			w.Error("one transition more was taken")
+		}
+	}},
+	{"evidence is bounded, and its count is not", func(w *world) {
+		w.launched(public)
+		ref := bucket(accountA, "data")
+		e := w.judge(look{ref: ref, doc: "v1", fails: map[string]qrie.Severity{public: 90}})
+		full := &e.Transitions[0].Evidence
+		full.Violations, full.Pointers, full.Total = nil, nil, 5000
+		for i := range qrie.MaxViolations {
+			full.Violations = append(full.Violations, json.RawMessage(fmt.Sprintf(`{"n":%d,"text":%q}`, i, strings.Repeat("语", 400))))
+			full.Pointers = append(full.Pointers, fmt.Sprint("/Statement/", i))
+		}
+		w.ok(w.s.Apply(w.ctx, e))
+		for what, got := range map[string]qrie.Evidence{"finding": w.finding(ref, public).Evidence, "transition": w.history(ref, public)[0].Evidence} {
+			n := 0
+			for _, v := range got.Violations {
+				n += len(v)
+			}
+			if n > store.MaxEvidenceBytes || n < store.MaxEvidenceBytes-2000 {
+				w.Errorf("%s: %d bytes of evidence are kept", what, n)
+			}
+			same(w, what+": total", got.Total, 5000)
+			same(w, what+": the first", string(got.Violations[0]), string(full.Violations[0]))
+		}
+		same(w, "the caller's own is left alone", len(full.Violations), qrie.MaxViolations)
+	}},
 	{"global resources are one whatever the Region", func(w *world) {
 		ref := bucket(accountA, "data")
 		w.apply(look{ref: ref, doc: "v1"})

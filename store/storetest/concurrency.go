@@ -103,7 +103,7 @@ var concurrencyCases = []testCase{
 				} else if ok {
 					summaries.Add(1)
 				}
-				if w.s.PutJob(w.ctx, store.Job{ID: "j", Started: w.now}) == nil {
+				if w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}) == nil {
 					jobs.Add(1)
 				}
 				if _, err := w.s.PutLaunch(w.ctx, qrie.Launch{Policy: public, Status: qrie.LaunchActive}, 0); err == nil {

@@ -282,6 +282,67 @@ var pageCases = []testCase{
 		_, err = w.s.ListFindings(w.ctx, q, store.PageRequest{Token: token})
 		w.ok(err)
 	}},
+	{"a token belongs to the scope of its caller, in every list", func(w *world) {
+		w.launched(public)
+		ref := bucket(accountA, "data")
+		for i := range 3 {
+			w.tick(time.Minute)
+			w.apply(look{ref: ref, doc: fmt.Sprint("v", i), summary: fmt.Sprint(i), fails: map[string]qrie.Severity{public: 90}})
+			w.apply(look{ref: bucket(accountA, fmt.Sprint(i)), doc: "v", fails: map[string]qrie.Severity{public: 90}})
+			w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: fmt.Sprint(i), At: w.now}))
+			w.except(store.Exception{ID: fmt.Sprint(i), Policy: public})
+			w.ok(w.s.AddAudit(w.ctx, store.AuditEntry{ID: fmt.Sprint(i), At: w.now, Who: "mira", Action: "a", Target: "t"}))
+		}
+		for name, list := range map[string]func(store.PageRequest) (string, error){
+			"findings": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListFindings(w.ctx, store.FindingQuery{}, p)
+				return page.Next, err
+			},
+			"findings of a policy": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListFindings(w.ctx, store.FindingQuery{Policies: []string{public}}, p)
+				return page.Next, err
+			},
+			"resources": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListResources(w.ctx, store.ResourceQuery{}, p)
+				return page.Next, err
+			},
+			"versions": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListVersions(w.ctx, ref.ResourceID(), p)
+				return page.Next, err
+			},
+			"transitions": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListTransitions(w.ctx, ref.FindingID(public), "", p)
+				return page.Next, err
+			},
+			"dead letters": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListDeadLetters(w.ctx, p)
+				return page.Next, err
+			},
+			"exceptions": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListExceptions(w.ctx, p)
+				return page.Next, err
+			},
+			"audit": func(p store.PageRequest) (string, error) {
+				page, err := w.s.ListAudit(w.ctx, "t", p)
+				return page.Next, err
+			},
+		} {
+			token, err := list(store.PageRequest{Size: 1, Scope: "viewer 1111"})
+			w.ok(err)
+			if token == "" {
+				w.Fatalf("%s: there is no second page", name)
+			}
+			for _, other := range []string{"", "viewer 1112", "viewer"} {
+				if _, err := list(store.PageRequest{Size: 1, Token: token, Scope: other}); err == nil {
+					w.Errorf("%s: a token of another scope was taken", name)
+				} else {
+					w.want(err, qrie.ErrBadToken)
+				}
+			}
+			_, err = list(store.PageRequest{Size: 1, Token: token, Scope: "viewer 1111"})
+			w.ok(err)
+		}
+	}},
 	{"sizes of a page", func(w *world) {
 		w.people()
 		for asked, want := range map[int]int{0: store.DefaultPage, 1: 1, 60: 60, -5: store.DefaultPage, 100000: 157} {

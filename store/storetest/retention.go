@@ -109,6 +109,26 @@ var retentionCases = []testCase{
 		_, err := w.s.ResourceState(w.ctx, ref)
 		w.want(err, qrie.ErrNotFound)
 	}},
+	{"nothing goes before it is trimmed, and it goes from everywhere at once", func(w *world) {
+		w.launched(public)
+		ref := bucket(accountA, "data")
+		w.apply(look{ref: ref, doc: "v1", fails: map[string]qrie.Severity{public: 90}})
+		w.tick(time.Minute)
+		w.apply(look{ref: ref, doc: "v2", passes: []string{public}})
+		w.tick(2 * store.KeepResolved)
+		same(w, "long past its time", w.finding(ref, public).State, qrie.Resolved)
+		same(w, "listed", len(w.allFindings(store.FindingQuery{})), 1)
+		w.consistent()
+		w.trim()
+		_, err := w.s.Finding(w.ctx, ref.FindingID(public))
+		w.want(err, qrie.ErrNotFound)
+		for _, q := range []store.FindingQuery{{}, {Policies: []string{public}}, {Accounts: []string{accountA}}, {Resource: ref.ResourceID()}} {
+			same(w, "listed", len(w.allFindings(q)), 0)
+		}
+		counts, err := w.s.CountFindings(w.ctx, "")
+		w.ok(err)
+		same(w, "counted", counts, nil)
+	}},
 	{"many at once", func(w *world) {
 		w.launched(public)
 		const n = 130
@@ -128,7 +148,7 @@ var retentionCases = []testCase{
 		w.launched(public)
 		w.apply(look{ref: bucket(accountA, "data"), doc: "v1", fails: map[string]qrie.Severity{public: 90}})
 		w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: "d", At: w.now}))
-		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now, State: store.JobRunning, Pages: 1}))
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1")))
 		_, err := w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1"}, w.now)
 		w.ok(err)
 		w.tick(store.KeepOutbox - time.Hour)

@@ -1,6 +1,11 @@
 package storetest
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -32,6 +37,99 @@ var smallCases = []testCase{
 		_, err = w.s.Account(w.ctx, accountB)
 		w.want(err, qrie.ErrNotFound)
 	}},
+	{"names that cannot be kept are refused, and name nothing", func(w *world) {
+		for _, name := range []string{"", strings.Repeat("x", store.MaxName+1)} {
+			for what, err := range map[string]error{
+				"token":        w.s.PutToken(w.ctx, store.Token{ID: name, Hash: "h"}),
+				"hash":         w.s.PutToken(w.ctx, store.Token{ID: "t", Hash: name}),
+				"job":          w.s.PutJob(w.ctx, store.Job{ID: name, Kind: "policy", Started: w.now}),
+				"kind of job":  w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: name, Started: w.now}),
+				"dead letter":  w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: name, At: w.now}),
+				"summary":      w.s.PutSummary(w.ctx, store.Summary{Key: name, Payload: json.RawMessage("1")}, "o"),
+				"lock":         second(w.s.Lock(w.ctx, name, "o", w.now, time.Minute)),
+				"owner":        second(w.s.Lock(w.ctx, "l", name, w.now, time.Minute)),
+				"summary lock": second(w.s.LockSummary(w.ctx, name, "o", w.now, time.Minute)),
+				"launch":       func() error { _, err := w.s.PutLaunch(w.ctx, qrie.Launch{Policy: name}, 0); return err }(),
+			} {
+				if err == nil {
+					w.Errorf("%s: a name of %d bytes was taken", what, len(name))
+				}
+			}
+			for what, err := range map[string]error{
+				"token":         func() error { _, err := w.s.Token(w.ctx, name); return err }(),
+				"job":           func() error { _, err := w.s.Job(w.ctx, name); return err }(),
+				"page of a job": func() error { _, err := w.s.FinishPage(w.ctx, name, store.JobPage{Page: "p"}, w.now); return err }(),
+				"dead letter":   func() error { _, err := w.s.DeadLetter(w.ctx, name); return err }(),
+				"summary":       func() error { _, err := w.s.Summary(w.ctx, name); return err }(),
+				"exception":     func() error { _, err := w.s.Exception(w.ctx, name); return err }(),
+				"account":       func() error { _, err := w.s.Account(w.ctx, name); return err }(),
+				"launch":        func() error { _, err := w.s.DeleteLaunch(w.ctx, name, 1); return err }(),
+				"a token gone":  w.s.DeleteToken(w.ctx, name),
+				"a letter gone": w.s.DeleteDeadLetter(w.ctx, name),
+			} {
+				if !errors.Is(err, qrie.ErrNotFound) {
+					w.Errorf("%s named by %d bytes: %v", what, len(name), err)
+				}
+			}
+		}
+		longest := strings.Repeat("ü", store.MaxName/2)
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: longest, Kind: longest, Started: w.now}))
+		w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: longest, At: w.now}))
+		w.ok(w.s.PutToken(w.ctx, store.Token{ID: longest, Hash: longest}))
+		_, err := w.s.FinishPage(w.ctx, longest, store.JobPage{Page: longest}, w.now)
+		w.ok(err)
+		_, err = w.s.DeadLetter(w.ctx, longest)
+		w.ok(err)
+		_, err = w.s.Token(w.ctx, longest)
+		w.ok(err)
+	}},
+	{"numbers and times at their ends", func(w *world) {
+		far, old := time.Date(2200, 12, 31, 23, 59, 59, 999999999, time.UTC), time.Date(1970, 1, 1, 0, 0, 0, 1, time.UTC)
+		for i, at := range []time.Time{old, w.now, far} {
+			id := fmt.Sprint(i)
+			w.ok(w.s.PutJob(w.ctx, store.Job{ID: id, Kind: "policy", Started: at, Pages: math.MaxInt64 - 1, Items: -1}))
+			w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: id, At: at, Size: math.MaxInt32}))
+			w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: bucket(accountA, id), DueAt: at, Since: at, Attempts: math.MaxInt32}))
+			j, err := w.s.Job(w.ctx, id)
+			w.ok(err)
+			same(w, "job", j, store.Job{ID: id, Kind: "policy", Started: at, Pages: math.MaxInt64 - 1, Items: -1})
+		}
+		jobs, err := w.s.ListJobs(w.ctx, "policy", 9)
+		w.ok(err)
+		same(w, "order of jobs", []string{jobs[0].ID, jobs[1].ID, jobs[2].ID}, []string{"2", "1", "0"})
+		due, err := w.s.DueDirty(w.ctx, far, 9)
+		w.ok(err)
+		same(w, "order of marks", []string{due[0].Ref.ID, due[1].Ref.ID, due[2].Ref.ID}, []string{"0", "1", "2"})
+		same(w, "attempts", due[2].Attempts, math.MaxInt32)
+		due, err = w.s.DueDirty(w.ctx, old.Add(-1), 9)
+		w.ok(err)
+		same(w, "due a nanosecond before", len(due), 0)
+	}},
+	{"of equal moments the id decides", func(w *world) {
+		for _, id := range []string{"b", "a", "B", "ä", "aa"} {
+			w.ok(w.s.PutJob(w.ctx, store.Job{ID: id, Kind: "policy", Started: w.now}))
+			w.ok(w.s.PutDeadLetter(w.ctx, store.DeadLetter{ID: id, At: w.now}))
+			w.ok(w.s.AddAudit(w.ctx, store.AuditEntry{ID: id, At: w.now, Who: "mira", Action: "a", Target: "t"}))
+		}
+		want := []string{"ä", "b", "aa", "a", "B"} // bytes, downwards
+		jobs, err := w.s.ListJobs(w.ctx, "", 9)
+		w.ok(err)
+		var got []string
+		for _, j := range jobs {
+			got = append(got, j.ID)
+		}
+		same(w, "jobs", got, want)
+		got = nil
+		for _, d := range paged(w, 2, func(p store.PageRequest) (store.Page[store.DeadLetter], error) { return w.s.ListDeadLetters(w.ctx, p) }) {
+			got = append(got, d.ID)
+		}
+		same(w, "dead letters", got, want)
+		got = nil
+		for _, e := range paged(w, 2, func(p store.PageRequest) (store.Page[store.AuditEntry], error) { return w.s.ListAudit(w.ctx, "", p) }) {
+			got = append(got, e.ID)
+		}
+		same(w, "audit", got, want)
+	}},
 	{"tokens", func(w *world) {
 		a := store.Token{Hash: "aa", ID: "1", Name: "ci", Role: "viewer", CreatedAt: w.now, ExpiresAt: w.now.Add(time.Hour)}
 		b := store.Token{Hash: "bb", ID: "2", Name: "mira", Role: "admin", CreatedAt: w.now}
@@ -52,3 +150,6 @@ var smallCases = []testCase{
 		w.want(err, qrie.ErrNotFound)
 	}},
 }
+
+// second is the error of taking a lock.
+func second(_ int64, _ bool, err error) error { return err }

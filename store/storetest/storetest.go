@@ -46,6 +46,8 @@ func Run(t *testing.T, a Adapter) {
 		{"Summaries", summaryCases},
 		{"Work", workCases},
 		{"Small", smallCases},
+		{"Exceptions", exceptionCases},
+		{"Audit", auditCases},
 		{"Retention", retentionCases},
 		{"Concurrency", concurrencyCases},
 	} {

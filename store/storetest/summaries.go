@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -69,6 +70,21 @@ var summaryCases = []testCase{
 	{"a put without a lock is refused", func(w *world) {
 		w.want(w.s.PutSummary(w.ctx, payload("x", w, 0), "a"), qrie.ErrFenced)
 		w.want(w.s.PutSummary(w.ctx, payload("x", w, 1), "a"), qrie.ErrFenced)
+	}},
+	{"a summary of any size that is allowed", func(w *world) {
+		noise := make([]byte, store.MaxSummaryBytes-2)
+		for i := range noise {
+			noise[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/"[rand.IntN(64)] // hardly compresses
+		}
+		fence, _ := w.lockSummary("a")
+		w.ok(w.s.PutSummary(w.ctx, payload(string(noise), w, fence), "a"))
+		got, err := w.s.Summary(w.ctx, "dashboard")
+		w.ok(err)
+		same(w, "bytes", len(got.Payload), store.MaxSummaryBytes)
+		fence, _ = w.lockSummary("a")
+		if w.s.PutSummary(w.ctx, payload(string(noise)+"x", w, fence), "a") == nil {
+			w.Error("one byte more was taken")
+		}
 	}},
 	{"unlocking lets the next one in and keeps the entry", func(w *world) {
 		fence, _ := w.lockSummary("a")

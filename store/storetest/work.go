@@ -133,15 +133,15 @@ var workCases = []testCase{
 		same(w, "size told", d.Size, 5<<20)
 	}},
 	{"pages of a job count once", func(w *world) {
-		j := store.Job{ID: "j1", Kind: "inventory", Scope: "all accounts", Reason: "scheduled", State: store.JobRunning, Started: w.now, Pages: 2}
+		j := store.Job{ID: "j1", Kind: "inventory", Scope: "all accounts", Reason: "scheduled", Started: w.now}.Begin("p1", "p2")
 		w.ok(w.s.PutJob(w.ctx, j))
 		w.want(w.s.PutJob(w.ctx, j), qrie.ErrExists)
-		page := store.JobPage{Page: "p1", Items: 10, Failed: 1, More: 1}
+		page := store.JobPage{Page: "p1", Items: 10, Failed: 1, Next: []string{"p3"}}
 		for range 3 {
 			got, err := w.s.FinishPage(w.ctx, "j1", page, w.tick(time.Second))
 			w.ok(err)
 			want := j
-			want.Pages, want.Done, want.Items, want.Failed = 3, 1, 10, 1
+			want.Pages, want.Done, want.Items, want.Failed, want.Open = 3, 1, 10, 1, got.Open
 			same(w, "after the first page", got, want)
 		}
 		w.reopen()
@@ -150,7 +150,7 @@ var workCases = []testCase{
 		got, err := w.s.FinishPage(w.ctx, "j1", store.JobPage{Page: "p3"}, w.now)
 		w.ok(err)
 		want := j
-		want.Pages, want.Done, want.Items, want.Failed, want.State, want.Finished = 3, 3, 15, 1, store.JobDone, w.now
+		want.Pages, want.Done, want.Items, want.Failed, want.State, want.Finished, want.Open = 3, 3, 15, 1, store.JobDone, w.now, 0
 		same(w, "at the end", got, want)
 		read, err := w.s.Job(w.ctx, "j1")
 		w.ok(err)
@@ -161,8 +161,7 @@ var workCases = []testCase{
 		w.want(err, qrie.ErrNotFound)
 	}},
 	{"a job with a page that could not be done has failed", func(w *world) {
-		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", State: store.JobRunning, Started: w.now, Pages: 2}))
-		// The page that another planned may be done before it.
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1", "2")))
 		got, err := w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1", Error: "denied"}, w.now)
 		w.ok(err)
 		same(w, "running", got.State, store.JobRunning)
@@ -171,6 +170,65 @@ var workCases = []testCase{
 		same(w, "failed", got.State, store.JobFailed)
 		same(w, "error", got.Error, "denied")
 	}},
+	{"a job is over with its last page, in whatever order they come", func(w *world) {
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1")))
+		for _, page := range []store.JobPage{{Page: "3"}, {Page: "1", Next: []string{"2"}}} {
+			j, err := w.s.FinishPage(w.ctx, "j", page, w.now)
+			w.ok(err)
+			same(w, "after page "+page.Page, j.State, store.JobRunning)
+		}
+		j, err := w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "2", Next: []string{"3"}}, w.now)
+		w.ok(err)
+		same(w, "at the end", j.State, store.JobDone)
+	}},
+	{"a page is counted or not", func(w *world) {
+		_, _, err := w.s.JobPage(w.ctx, "j", "1")
+		w.want(err, qrie.ErrNotFound)
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1", "2")))
+		j, counted, err := w.s.JobPage(w.ctx, "j", "1")
+		w.ok(err)
+		same(w, "before", counted, false)
+		same(w, "the job", j.Pages, int64(2))
+		_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1"}, w.now)
+		w.ok(err)
+		j, counted, err = w.s.JobPage(w.ctx, "j", "1")
+		w.ok(err)
+		same(w, "after", counted, true)
+		same(w, "pages done", j.Done, int64(1))
+		_, counted, err = w.s.JobPage(w.ctx, "j", "2")
+		w.ok(err)
+		same(w, "another page", counted, false)
+	}},
+
+	{"a job is cancelled while it runs, and stays so", func(w *world) {
+		_, err := w.s.CancelJob(w.ctx, "j", w.now)
+		w.want(err, qrie.ErrNotFound)
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1", "2")))
+		at := w.tick(time.Minute)
+		for range 2 {
+			j, err := w.s.CancelJob(w.ctx, "j", at)
+			w.ok(err)
+			same(w, "state", j.State, store.JobCancelled)
+			same(w, "finished", j.Finished, at)
+			w.tick(time.Minute)
+		}
+		for _, page := range []string{"1", "2"} {
+			_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: page, Items: 3}, w.now)
+			w.ok(err)
+		}
+		j, err := w.s.Job(w.ctx, "j")
+		w.ok(err)
+		same(w, "state when all pages are done", j.State, store.JobCancelled)
+		same(w, "finished", j.Finished, at)
+		same(w, "items", j.Items, int64(6))
+
+		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "short", Kind: "policy", Started: w.now}.Begin("1")))
+		_, err = w.s.FinishPage(w.ctx, "short", store.JobPage{Page: "1"}, w.now)
+		w.ok(err)
+		_, err = w.s.CancelJob(w.ctx, "short", w.now)
+		w.want(err, qrie.ErrConflict)
+	}},
+
 	{"jobs list newest first", func(w *world) {
 		for i := range 6 {
 			w.ok(w.s.PutJob(w.ctx, store.Job{ID: fmt.Sprint("j", i), Kind: []string{"inventory", "policy"}[i%2], State: store.JobRunning, Started: w.tick(time.Second)}))

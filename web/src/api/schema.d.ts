@@ -651,6 +651,7 @@ export interface components {
             /** Format: date-time */
             time: string;
             user_agent?: string;
+            wide?: boolean;
         };
         Evidence: {
             /** @description JSON Pointers (RFC 6901) into the document */
@@ -838,19 +839,31 @@ export interface components {
             timestamp_ms: number;
         };
         Job: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Pages finished
+             */
             done: number;
+            /** @description The last one */
             error?: string;
             /** Format: int64 */
             failed: number;
             /** Format: date-time */
             finished?: string;
             id: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Resources listed or judged
+             */
             items: number;
+            /** @description inventory (a scan) or policy (stored documents judged anew) */
             kind: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Planned so far
+             */
             pages: number;
+            /** @description Such as bootstrap, scheduled, launch, request */
             reason: string;
             scope: string;
             /** Format: date-time */
