@@ -142,11 +142,11 @@ func (r *rig) quiet(within time.Duration) {
 // scan runs a whole inventory and waits for it.
 func (r *rig) scan(within time.Duration) {
 	r.tb.Helper()
-	id, err := r.worker.Inventory(r.tb.Context(), "test")
+	job, err := r.worker.Inventory(r.tb.Context(), "test", processor.Extent{})
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	r.await(id, within)
+	r.await(job.ID, within)
 	r.quiet(within)
 }
 
