@@ -1,99 +1,16 @@
 package processor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
-	"github.com/qrie-sec/qrie/policies"
 	"github.com/qrie-sec/qrie/resources"
 	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
-
-// Kinds of job.
-const (
-	jobInventory = "inventory" // lists resources and reads them
-	jobPolicy    = "policy"    // judges stored documents anew
-)
-
-// Scopes of jobs that cover everything.
-const (
-	allAccounts = "all accounts"
-	allPolicies = "all policies"
-)
-
-// Starter starts jobs. A job is one record in the stream, from which a worker
-// lays out its page tasks: so it is started wholly or not at all, by any
-// process that can publish. All fields are required. It is safe for concurrent
-// use.
-type Starter struct {
-	Stream   stream.Stream
-	Store    store.Store
-	Policies *policies.Set
-	NewID    func() string // ids of jobs
-	Now      func() time.Time
-}
-
-// Inventory starts a scan that lists every type of the accounts (all of them
-// if none is named) and reads what it finds. It returns the id of the job.
-func (s Starter) Inventory(ctx context.Context, reason string, accounts ...string) (string, error) {
-	scope := allAccounts
-	if len(accounts) > 0 {
-		scope = fmt.Sprintf("%d account(s)", len(accounts))
-	}
-	for _, id := range accounts {
-		if _, err := s.Store.Account(ctx, id); err != nil {
-			return "", fmt.Errorf("account %s: %w", id, err)
-		}
-	}
-	return s.start(ctx, planTask{Job: s.job(jobInventory, scope, reason), Accounts: slices.Sorted(slices.Values(accounts)), Types: allTypes()})
-}
-
-// Rejudge judges every stored resource of a policy's type anew, without
-// calling AWS: after a launch or a change of it, or because time passed. An
-// empty policy means all types. It returns the id of the job.
-func (s Starter) Rejudge(ctx context.Context, policy, reason string) (string, error) {
-	t := planTask{Job: s.job(jobPolicy, allPolicies, reason), Types: allTypes(), Note: "time passed"}
-	if policy != "" {
-		p, ok := s.Policies.Get(policy)
-		if !ok {
-			return "", fmt.Errorf("policy %s: %w", policy, qrie.ErrNotFound)
-		}
-		t.Job.Scope, t.Types, t.Note = p.ID, []string{p.ResourceType}, "policy "+reason
-	}
-	return s.start(ctx, t)
-}
-
-func allTypes() (names []string) {
-	for _, t := range resources.All() {
-		names = append(names, t.Name)
-	}
-	return names
-}
-
-// job is one whose only page so far is that which lays it out.
-func (s Starter) job(kind, scope, reason string) store.Job {
-	return store.Job{ID: s.NewID(), Kind: kind, Scope: scope, Reason: reason, Started: s.Now()}.Begin(planTask{}.id())
-}
-
-func (s Starter) start(ctx context.Context, t planTask) (string, error) {
-	r, err := encode(kindPlan, planKey, []planTask{t})
-	if err != nil {
-		return "", err
-	}
-	if err := s.Stream.Publish(ctx, []stream.Record{r}); err != nil {
-		return "", fmt.Errorf("start %s job: %w", t.Job.Kind, err)
-	}
-	// For those who ask for it at once. Who lays it out writes it, too.
-	if err := s.Store.PutJob(ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
-		return t.Job.ID, nil
-	}
-	return t.Job.ID, nil
-}
 
 // planTask lays out a job: it publishes the first page task of each scope,
 // some accounts at a time.
@@ -250,7 +167,7 @@ func (w *Worker) Gap(s *stream.Session, _, to time.Time) {
 		if !ok {
 			return errors.New("the scan after a gap is being started for another shard")
 		}
-		_, err = w.Inventory(ses.ctx, "gap")
+		_, err = w.Inventory(ses.ctx, "gap", Extent{})
 		return err
 	})
 }

@@ -12,17 +12,13 @@ import (
 	"github.com/qrie-sec/qrie/stream"
 )
 
-// listFloor is the least time between two listings of one type that events ask
-// for.
-const listFloor = time.Minute
-
 // listInstead turns a mark of a whole type into a listing of it: the event
 // named the type and not which of it. Marks that come soon after wait, merged,
 // for a listing that begins later than they did.
 func (s *session) listInstead(ctx context.Context, m touched) error {
 	key, now := m.Ref.Key(), s.w.Now()
-	if last, ok := s.listed.get(key); ok && now.Sub(last) < listFloor {
-		err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "listing", DueAt: last.Add(listFloor), Since: now})
+	if last, ok := s.listed.get(key); ok && now.Sub(last) < s.w.ListFloor {
+		err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "listing", DueAt: last.Add(s.w.ListFloor), Since: now})
 		if err != nil {
 			return fmt.Errorf("plan another listing of %s: %w", m.Ref, err)
 		}

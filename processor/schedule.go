@@ -87,7 +87,7 @@ func (w *Worker) schedule(ctx context.Context) {
 		if first {
 			reason = "bootstrap"
 		}
-		_, err := w.Inventory(ctx, reason)
+		_, err := w.Inventory(ctx, reason, Extent{})
 		return err
 	})
 	w.scheduleJob(ctx, jobPolicy, policyEvery, func(bool) error {

@@ -52,6 +52,9 @@ type Options struct {
 	// change was not to be seen yet: AWS's reads are eventually consistent,
 	// IAM's most of all. Default 10 s, 60 s, 300 s.
 	Rereads []time.Duration
+	// ListFloor is the least time between two listings of one type that events
+	// ask for. Default 60 s.
+	ListFloor time.Duration
 	// ParkFor is how long a resource that could not be read waits at first; it
 	// doubles with each attempt. A missing permission waits sixty times as
 	// long. Default 5 s.
@@ -112,6 +115,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.ConfirmGone == 0 {
 		o.ConfirmGone = time.Second
+	}
+	if o.ListFloor == 0 {
+		o.ListFloor = time.Minute
 	}
 	if o.ParkFor == 0 {
 		o.ParkFor = 5 * time.Second

@@ -28,6 +28,11 @@ func created[I, O any](h func(*Server, context.Context, *I) (*O, error)) binder 
 	return typed(http.StatusCreated, h)
 }
 
+// accepted binds a typed handler that answers 202.
+func accepted[I, O any](h func(*Server, context.Context, *I) (*O, error)) binder {
+	return typed(http.StatusAccepted, h)
+}
+
 // noContent binds a typed handler that answers 204.
 func noContent[I, O any](h func(*Server, context.Context, *I) (*O, error)) binder {
 	return typed(http.StatusNoContent, h)

@@ -77,6 +77,9 @@ func goldenRequests(r *rig) []struct{ name, method, path, body, ifMatch string }
 		{"policy_update", "PUT", "/api/v1/policies/S3BucketListed", `{"severity":95,"scope":{"include_accounts":["` + prod + `"]}}`, `"g1"`},
 		{"policy_delete", "DELETE", "/api/v1/policies/S3BucketListed", "", `"g5"`},
 		{"policy_launch", "POST", "/api/v1/policies", `{"policy_id":"S3BucketListed"}`, ""},
+		{"scan_start", "POST", "/api/v1/scans", `{"accounts":["` + prod + `"],"services":["s3"]}`, ""},
+		get("job", "/api/v1/jobs/job-3"),
+		{"job_cancel", "POST", "/api/v1/jobs/job-3/actions/cancel", "", ""},
 		get("problem", "/api/v1/findings?severty=high&page_size=0"),
 	}
 }

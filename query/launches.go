@@ -205,15 +205,15 @@ func launchConflict(err error, id, what string) error {
 // rejudge starts judging what a policy covers. The launch is stored already,
 // so a failure is not the caller's: the daily policy scan makes up for it.
 func (s *Server) rejudge(ctx context.Context, policy, reason string) (job string) {
-	if s.options.Rejudge == nil {
+	if s.options.Start == nil {
 		return ""
 	}
-	job, err := s.options.Rejudge(ctx, policy, reason)
+	started, err := s.options.Start(ctx, Task{Policy: policy, Reason: reason})
 	if err != nil {
 		s.options.Log.Error("resources are not judged anew after a change of policy", "policy", policy, "error", err)
 		return ""
 	}
-	return job
+	return started.ID
 }
 
 // checkLaunch finds out what no store would notice.

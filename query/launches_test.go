@@ -24,7 +24,7 @@ func (r *rig) read(id string) (PolicyFull, string) {
 
 func TestLifeOfALaunch(t *testing.T) {
 	r := newWorld(t)
-	r.rejudged = nil
+	r.started = nil
 
 	// The policy is active, with a finding.
 	p, tag := r.read("S3BucketListed")
@@ -64,11 +64,11 @@ func TestLifeOfALaunch(t *testing.T) {
 	}
 
 	// Suspended: the findings stay, nothing is judged.
-	r.rejudged = nil
+	r.started = nil
 	a = r.ask("PUT", path, `{"status":"suspended"}`, "If-Match", tag)
 	p, tag = r.read("S3BucketListed")
-	if a.StatusCode != 200 || p.Status != "suspended" || p.OpenFindings != 1 || len(r.rejudged) != 0 {
-		t.Errorf("%d; status %s, %d open, judged %v", a.StatusCode, p.Status, p.OpenFindings, r.rejudged)
+	if a.StatusCode != 200 || p.Status != "suspended" || p.OpenFindings != 1 || len(r.started) != 0 {
+		t.Errorf("%d; status %s, %d open, judged %v", a.StatusCode, p.Status, p.OpenFindings, r.started)
 	}
 	if f := get[FindingList](r, "/api/v1/findings?policy=S3BucketListed&state=ACTIVE").Findings; len(f) != 1 || f[0].PolicyStatus != "suspended" {
 		t.Errorf("findings of the suspended policy: %+v", f)
@@ -76,7 +76,7 @@ func TestLifeOfALaunch(t *testing.T) {
 	// Changes while it is suspended wait; resuming judges.
 	a = r.ask("PUT", path, `{"severity":91}`, "If-Match", tag)
 	a = r.ask("PUT", path, `{"status":"active"}`, "If-Match", a.Header.Get("ETag"))
-	if diff := cmp.Diff([]string{"S3BucketListed resumed"}, r.rejudged); diff != "" {
+	if diff := cmp.Diff([]Task{{Policy: "S3BucketListed", Reason: "resumed"}}, r.started); diff != "" {
 		t.Errorf("judged anew (-want +got): %s", diff)
 	}
 
@@ -137,8 +137,8 @@ func TestLaunchIsChecked(t *testing.T) {
 	if list := get[[]Policy](r, "/api/v1/policies?status=active"); len(list) != 0 {
 		t.Errorf("a refused launch is stored: %+v", list)
 	}
-	if len(r.rejudged) != 0 {
-		t.Errorf("a refused launch was judged: %v", r.rejudged)
+	if len(r.started) != 0 {
+		t.Errorf("a refused launch was judged: %v", r.started)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestNothingToChange(t *testing.T) {
 func TestFailedScanIsNoFailedLaunch(t *testing.T) {
 	r := newRig(t)
 	s := r.newServer(func(o *Options) {
-		o.Rejudge = nil
+		o.Start = nil
 	})
 	a := r.askServer(s, "POST", "/api/v1/policies", `{"policy_id":"S3BucketListed"}`)
 	if got := decode[Launched](t, a); a.StatusCode != 201 || got.BootstrapScanTriggered || got.JobID != "" {

@@ -29,10 +29,8 @@ type Options struct {
 	UI fs.FS
 	// Demo is the simulated organisation; nil where there is none.
 	Demo Demo
-	// Rejudge starts judging what a policy covers anew and names the job. It
-	// is called after a launch was written. nil: nothing is started, and the
-	// answers say so.
-	Rejudge func(ctx context.Context, policy, reason string) (jobID string, err error)
+	// Start starts a job. nil: this process cannot, and the answers say so.
+	Start func(ctx context.Context, t Task) (store.Job, error)
 	// Pipeline tells how the stream does. nil: this process does not know.
 	Pipeline func(ctx context.Context) (Pipeline, error)
 
@@ -54,6 +52,15 @@ type Options struct {
 	// Operations leaves everything out but health and metrics, for a process
 	// that serves no people.
 	Operations bool
+}
+
+// Task is what a job is to do: to judge what a policy covers anew, from what is
+// stored, or, without a policy, to list resources and read them.
+type Task struct {
+	Policy   string
+	Accounts []string // ids; none: all that are watched
+	Services []string // none: all; only without a policy
+	Reason   string
 }
 
 // Pipeline is how the stream does, as far as this process can tell.

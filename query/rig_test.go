@@ -61,7 +61,8 @@ type rig struct {
 	policies *policies.Set
 	server   *Server
 	log      *syncBuffer
-	rejudged []string // policy and reason of each call
+	started  []Task
+	jobs     int // started in all
 }
 
 // counting is a reader of "random" bytes that gives the same ids every time.
@@ -141,9 +142,15 @@ func (r *rig) newServer(changes ...func(*Options)) *Server {
 			"assets/app-abc123.js.gz": {Data: []byte("gzip")},
 			"logo.svg":                {Data: []byte("<svg/>")},
 		},
-		Rejudge: func(_ context.Context, policy, reason string) (string, error) {
-			r.rejudged = append(r.rejudged, policy+" "+reason)
-			return fmt.Sprintf("job-%d", len(r.rejudged)), nil
+		Start: func(ctx context.Context, t Task) (store.Job, error) {
+			r.started = append(r.started, t)
+			r.jobs++
+			j := store.Job{ID: fmt.Sprintf("job-%d", r.jobs), Kind: "inventory", Scope: "what was asked for", Reason: t.Reason, Started: r.clock.now()}
+			if t.Policy != "" {
+				j.Kind = "policy"
+			}
+			j = j.Begin("plan/0")
+			return j, r.store.PutJob(ctx, j)
 		},
 	}
 	for _, change := range changes {

@@ -53,6 +53,9 @@ func routes() []route {
 		{"GET", v1 + "/changes", "list-changes", "changes", Viewer, quick, "Transitions in the order they were stored", call((*Server).listChanges)},
 		{"GET", v1 + "/stream", "stream", "changes", Viewer, unending, "Transitions as they happen (server-sent events)", raw((*Server).stream, documentStream)},
 		{"GET", v1 + "/jobs", "list-jobs", "system", Viewer, quick, "Scans and other long tasks, newest first", call((*Server).listJobs)},
+		{"GET", v1 + "/jobs/{id}", "get-job", "system", Viewer, quick, "One of them, with its progress", call((*Server).getJob)},
+		{"POST", v1 + "/jobs/{id}/actions/cancel", "cancel-job", "system", PolicyAuthor, quick, "End a job where it stands; what it found stays", call((*Server).cancelJob)},
+		{"POST", v1 + "/scans", "start-scan", "system", PolicyAuthor, quick, "Scan accounts or services, or judge what a policy covers anew", accepted((*Server).startScan)},
 		{"GET", v1 + "/system", "system", "system", Viewer, quick, "How the pipeline does", call((*Server).system)},
 
 		{"GET", v1 + "/demo/changes", "list-demo-changes", "demo", Viewer, quick, "Changes that the simulated organisation can make", call((*Server).listDemoChanges)},

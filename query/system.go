@@ -4,54 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/qrie-sec/qrie/store"
 )
-
-type jobsIn struct {
-	Kind string `query:"kind" maxLength:"40" doc:"Such as inventory or policy; left out: every kind"`
-}
-
-// JobList is the newest jobs.
-type JobList struct {
-	Jobs []Job `json:"jobs"`
-}
-
-// Job is a long task with its progress.
-type Job struct {
-	ID       string         `json:"id"`
-	Kind     string         `json:"kind" doc:"inventory (a scan) or policy (stored documents judged anew)"`
-	Scope    string         `json:"scope"`
-	Reason   string         `json:"reason" doc:"Such as bootstrap, scheduled, launch, request"`
-	State    store.JobState `json:"state"`
-	Started  time.Time      `json:"started"`
-	Finished time.Time      `json:"finished,omitzero"`
-	Pages    int64          `json:"pages" doc:"Planned so far"`
-	Done     int64          `json:"done" doc:"Pages finished"`
-	Items    int64          `json:"items" doc:"Resources listed or judged"`
-	Failed   int64          `json:"failed"`
-	Error    string         `json:"error,omitempty" doc:"The last one"`
-}
-
-func jobOf(j store.Job) Job {
-	return Job{ID: j.ID, Kind: j.Kind, Scope: j.Scope, Reason: j.Reason, State: j.State, Started: j.Started.UTC(), Finished: utc(j.Finished),
-		Pages: j.Pages, Done: j.Done, Items: j.Items, Failed: j.Failed, Error: j.Error}
-}
-
-// listedJobs bounds the list of jobs: jobs are few and old ones say nothing.
-const listedJobs = 100
-
-func (s *Server) listJobs(ctx context.Context, in *jobsIn) (*body[JobList], error) {
-	jobs, err := s.store.ListJobs(ctx, in.Kind, listedJobs)
-	if err != nil {
-		return nil, fmt.Errorf("list jobs: %w", err)
-	}
-	list := make([]Job, 0, len(jobs))
-	for _, j := range jobs {
-		list = append(list, jobOf(j))
-	}
-	return &body[JobList]{Body: JobList{Jobs: list}}, nil
-}
 
 // System is how the pipeline does.
 type System struct {

@@ -139,11 +139,11 @@ func inventoried(b *testing.B) (r *rig, stop func()) {
 	b.Helper()
 	r = newRig(b, b.TempDir(), sim.New(sim.Options{Seed: 1, Accounts: 50, Resources: 20_000}), defaults)
 	stop = r.run()
-	id, err := r.worker.Inventory(b.Context(), "benchmark")
+	job, err := r.worker.Inventory(b.Context(), "benchmark", processor.Extent{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	r.await(id, 5*time.Minute)
+	r.await(job.ID, 5*time.Minute)
 	r.settled(5 * time.Minute)
 	return r, stop
 }

@@ -473,6 +473,22 @@ func replayAccountsForEveryRecord(t *testing.T, at site) {
 		return fmt.Sprint(got) == fmt.Sprint(want)
 	})
 
+	// A scan of one account, on demand, from another process.
+	code, id, errText := call(t, "", slices.Concat([]string{"scan", "run", "--account", list[0].ID, "--service", "s3", "--wait"}, at)...)
+	if code != 0 || !strings.Contains(errText, "done after") {
+		t.Errorf("scan: exit %d, %s", code, errText)
+	}
+	var job struct {
+		State, Scope, Reason string
+		Items                int64
+	}
+	if p.do("GET", "/api/v1/jobs/"+strings.TrimSpace(id), nil, &job); job.State != "done" || job.Items == 0 || job.Reason != "request" || job.Scope != list[0].ID+": s3" {
+		t.Errorf("the scan is %+v", job)
+	}
+	if code, _, errText := call(t, "", slices.Concat([]string{"scan", "cancel", strings.TrimSpace(id)}, at)...); code != 6 || !strings.Contains(errText, "ended already") {
+		t.Errorf("cancelling what has ended: exit %d, %s", code, errText)
+	}
+
 	// What could not be understood is kept, can be looked at, and goes back
 	// into the stream.
 	_, listed, _ := call(t, "", slices.Concat([]string{"stream", "dlq", "list", "-o", "ndjson"}, at)...)

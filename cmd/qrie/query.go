@@ -32,7 +32,7 @@ The first start prints a link that logs in once, as admin. Programs use API toke
 // shards.
 func answer(cmd *cobra.Command, n *node) error {
 	code := randomID(16)
-	server, err := n.server(query.Options{UI: web.Files(), Auth: query.Auth{Secret: n.secret, LoginCode: code}, Rejudge: n.starter().Rejudge}, nil)
+	server, err := n.server(query.Options{UI: web.Files(), Auth: query.Auth{Secret: n.secret, LoginCode: code}, Start: starts(n.starter())}, nil)
 	if err != nil {
 		return err
 	}

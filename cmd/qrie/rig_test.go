@@ -67,7 +67,7 @@ func newRig(tb testing.TB, dir string, w *sim.World, tune func(*processor.Option
 	o := processor.Options{
 		Starter: processor.Starter{Stream: r.stream, Store: r.store, Policies: catalogue, NewID: func() string { return randomID(8) }, Now: time.Now},
 		Reader:  w, Owner: owner, Registerer: r.registry,
-		Floor: 20 * time.Millisecond, ConfirmGone: 20 * time.Millisecond,
+		Floor: 20 * time.Millisecond, ConfirmGone: 20 * time.Millisecond, ListFloor: 500 * time.Millisecond,
 		Rereads: []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second},
 	}
 	if tune != nil {
@@ -142,11 +142,11 @@ func (r *rig) quiet(within time.Duration) {
 // scan runs a whole inventory and waits for it.
 func (r *rig) scan(within time.Duration) {
 	r.tb.Helper()
-	id, err := r.worker.Inventory(r.tb.Context(), "test")
+	job, err := r.worker.Inventory(r.tb.Context(), "test", processor.Extent{})
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	r.await(id, within)
+	r.await(job.ID, within)
 	r.quiet(within)
 }
 

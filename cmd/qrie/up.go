@@ -106,7 +106,7 @@ func up(ctx context.Context, o upOptions, n *node) error {
 	if !o.demo.on {
 		auth.LoginCode = randomID(16)
 	}
-	server, err := n.server(query.Options{UI: web.Files(), Auth: auth, Demo: w.demo, Rejudge: worker.Rejudge}, worker.EventsPerSecond)
+	server, err := n.server(query.Options{UI: web.Files(), Auth: auth, Demo: w.demo, Start: starts(worker.Starter)}, worker.EventsPerSecond)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func bootstrap(ctx context.Context, worker *processor.Worker, fresh []string, ac
 	if len(fresh) == accounts || len(fresh) == 0 {
 		return nil
 	}
-	if _, err := worker.Inventory(ctx, "bootstrap", fresh...); err != nil && ctx.Err() == nil {
+	if _, err := worker.Inventory(ctx, "bootstrap", processor.Extent{Accounts: fresh}); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("start the first inventory: %w", err)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 func TestMigrateAgainAndBySeveralAtOnce(t *testing.T) {
 	o := options(t, t.TempDir())
-	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "migration") {
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "qrie migrate") {
 		t.Fatalf("opened without tables: %v", err)
 	}
 	var wg sync.WaitGroup
