@@ -138,7 +138,7 @@ func runSeed(t *testing.T, seed uint64, trace func(machine.Step)) (digest string
 		// the world
 		pub := log.Open(streammemory.Process{})
 		starter := processor.Starter{Stream: pub, Store: st, Policies: cat, NewID: func() string { return "first" }, Now: time.Now}
-		if _, err := starter.Inventory(ctx, "test"); err != nil {
+		if _, err := starter.Inventory(ctx, "test", processor.Extent{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -34,32 +33,15 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) error {
 	if err := e.Valid(); err != nil {
 		return err
 	}
-	e = cloneEvaluation(e)
-	key := e.Next.Ref.Key()
-	tally, err := ask(ctx, s, "Apply "+key, func() (tally store.Tally, err error) {
-		if err = s.apply(e, &tally); err == nil && !s.opts.Flaws.CountersApart {
-			s.count(&tally)
-		}
-		return tally, err
-	})
-	if err != nil || !s.opts.Flaws.CountersApart {
-		return err
-	}
-	return s.do(ctx, "Count "+key, func() error {
-		s.count(&tally)
-		return nil
-	})
+	e = cloneEvaluation(e).Normal()
+	return s.do(ctx, "Apply "+e.Next.Ref.Key(), func() error { return s.apply(e) })
 }
 
 // apply changes nothing before every condition holds.
-func (s *state) apply(e store.Evaluation, tally *store.Tally) error {
+func (s *state) apply(e store.Evaluation) error {
 	id := e.Next.Ref.ResourceID()
-	old := s.stored(id)
-	asked := e
-	if s.opts.Flaws.AnyObservation && !old.ObservedAt.Before(asked.Next.ObservedAt) {
-		asked.Next.ObservedAt = old.ObservedAt.Add(1)
-	}
-	if repeat, err := store.Admit(old.Resource, asked); repeat || err != nil {
+	old := s.resources[id]
+	if repeat, err := store.Admit(old.Resource, e); repeat || err != nil {
 		return err
 	}
 	if policy := e.Unexplained(old.Resource); policy != "" {
@@ -70,26 +52,19 @@ func (s *state) apply(e store.Evaluation, tally *store.Tally) error {
 		if l, err := s.launches.get(t.Policy); err == nil {
 			launch = &l
 		}
-		if err := store.Judged(t, launch); err != nil && !s.opts.Flaws.AnyGeneration {
+		if err := store.Judged(t, launch); err != nil {
 			return err
 		}
 	}
 	next := follow(old, e)
+	var tally store.Tally
 	tally.Resource(old.Resource, next.Resource)
 	s.write(id, next)
 	for _, t := range e.Transitions {
-		s.transit(id, t, tally)
+		s.transit(id, t, &tally)
 	}
+	s.count(&tally)
 	return nil
-}
-
-// stored is a resource as it is stored; Version is 0 if it is not.
-func (s *state) stored(id string) resource {
-	r := s.resources[id]
-	if s.opts.Flaws.NoTombstones && r.Deleted {
-		return resource{}
-	}
-	return r
 }
 
 func (s *state) write(id string, r resource) {
@@ -103,8 +78,7 @@ func (s *state) write(id string, r resource) {
 func follow(old resource, e store.Evaluation) resource {
 	next := resource{Resource: e.Next, versions: old.versions}
 	next.Version = e.Base + 1
-	next.ListedAt = latest(old.ListedAt, cmp.Or(next.ListedAt, next.ObservedAt))
-	next.Explained = next.Explained[:min(len(next.Explained), store.MaxExplained)]
+	next.ListedAt = latest(old.ListedAt, next.ListedAt)
 	if e.Reread {
 		next.ObservedAt = old.ObservedAt
 	}
@@ -152,7 +126,7 @@ func (s *state) transit(resource string, t qrie.Transition, tally *store.Tally) 
 	}
 	s.findings[f.ID] = f
 	tally.Finding(before, f.Finding)
-	if s.historyIDs[t.ID] && !s.opts.Flaws.AgainAndAgain {
+	if s.historyIDs[t.ID] {
 		return
 	}
 	s.seq++

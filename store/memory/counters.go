@@ -23,86 +23,45 @@ func (s *state) count(t *store.Tally) {
 	}
 }
 
-// reading is a counter that is not zero.
-type reading struct {
-	store.Counter
-	counter
-}
-
-// readings are the counters of one account, of each, or the totals.
-func (s *Store) readings(ctx context.Context, d store.Dimension, account string) ([]reading, error) {
-	return ask(ctx, s, "Count "+string(d), func() (all []reading, err error) {
+// read gives the counters of one account, of each, or the totals, without
+// those that are zero.
+func (s *Store) read(ctx context.Context, d store.Dimension, account string) (store.Counts, error) {
+	return ask(ctx, s, "Count "+string(d), func() (all store.Counts, err error) {
 		for key, c := range s.counters {
 			if key.Dimension == d && c.n != 0 && (key.Account == account || account == store.EachAccount && key.Account != "") {
-				all = append(all, reading{key, c})
+				all = append(all, store.Count{Counter: key, N: c.n, LastAt: c.last})
 			}
 		}
-		slices.SortFunc(all, func(a, b reading) int {
-			return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Part, b.Part))
-		})
+		all.Sort()
 		return all, nil
 	})
 }
 
 // CountFindings implements store.Counters.
-func (s *Store) CountFindings(ctx context.Context, account string) (counts []store.FindingCount, err error) {
-	all, err := s.readings(ctx, store.ByFinding, account)
-	for _, r := range all {
-		c, err := r.Finding(r.n, r.last)
-		if err != nil {
-			return nil, err
-		}
-		counts = append(counts, c)
+func (s *Store) CountFindings(ctx context.Context, account string) ([]store.FindingCount, error) {
+	all, err := s.read(ctx, store.ByFinding, account)
+	if err != nil {
+		return nil, err
 	}
-	return counts, err
+	return all.Findings()
 }
 
 // CountVerdicts implements store.Counters.
-func (s *Store) CountVerdicts(ctx context.Context, account string) (counts []store.VerdictCount, err error) {
-	all, err := s.readings(ctx, store.ByVerdict, account)
-	for _, r := range all {
-		counts = append(counts, r.Verdict(r.n))
-	}
-	return counts, err
+func (s *Store) CountVerdicts(ctx context.Context, account string) ([]store.VerdictCount, error) {
+	all, err := s.read(ctx, store.ByVerdict, account)
+	return all.Verdicts(), err
 }
 
 // CountResources implements store.Counters.
-func (s *Store) CountResources(ctx context.Context, account string) (counts []store.ResourceCount, err error) {
-	all, err := s.readings(ctx, store.ByResource, account)
-	for _, r := range all {
-		if n := len(counts); n == 0 || counts[n-1].Account != r.Account || counts[n-1].Type != r.Name {
-			counts = append(counts, store.ResourceCount{Account: r.Account, Type: r.Name})
-		}
-		c := &counts[len(counts)-1]
-		if r.Counter == store.ResourceCounter(r.Account, r.Name, true) {
-			c.Failing = r.n
-		} else {
-			c.Total = r.n
-		}
-	}
-	return counts, err
+func (s *Store) CountResources(ctx context.Context, account string) ([]store.ResourceCount, error) {
+	all, err := s.read(ctx, store.ByResource, account)
+	return all.Resources(), err
 }
 
 // CountDays implements store.Counters.
-func (s *Store) CountDays(ctx context.Context, from string) (counts []store.DayCount, err error) {
-	all, err := s.readings(ctx, store.ByDay, "")
-	for _, r := range all {
-		if r.Name < from {
-			continue
-		}
-		band, resolved := r.Day()
-		i := slices.IndexFunc(counts, func(c store.DayCount) bool { return c.Day == r.Name && c.Band == band })
-		if i < 0 {
-			i = len(counts)
-			counts = append(counts, store.DayCount{Day: r.Name, Band: band})
-		}
-		if resolved {
-			counts[i].Resolved = r.n
-		} else {
-			counts[i].Opened = r.n
-		}
-	}
-	return counts, err
+func (s *Store) CountDays(ctx context.Context, from string) ([]store.DayCount, error) {
+	all, err := s.read(ctx, store.ByDay, "")
+	return all.Days(from), err
 }
 
 // Recount implements store.Counters.

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,8 +51,8 @@ func (s *Store) LaunchSet(ctx context.Context) (qrie.LaunchSet, error) {
 
 // PutLaunch implements store.Launches.
 func (s *Store) PutLaunch(ctx context.Context, l qrie.Launch, base int64) (qrie.Launch, error) {
-	if l.Policy == "" {
-		return l, errors.New("a launch needs the id of its policy")
+	if err := store.ValidName("policy", l.Policy); err != nil {
+		return l, err
 	}
 	l = cloneLaunch(l)
 	return ask(ctx, s, "PutLaunch "+l.Policy, func() (qrie.Launch, error) {

@@ -31,6 +31,9 @@ type grant struct {
 // Lock implements store.Work. A renewal keeps the fence; taking it after it
 // ran out, or from another owner, gives the next.
 func (s *Store) Lock(ctx context.Context, name, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+	if err := store.ValidLock("lock", name, owner); err != nil {
+		return 0, false, err
+	}
 	g, err := ask(ctx, s, "Lock "+name, func() (grant, error) {
 		l := s.locks[name]
 		if l.held(owner, now) {
@@ -67,6 +70,9 @@ func (s *Store) Summary(ctx context.Context, key string) (store.Summary, error) 
 // LockSummary implements store.Summaries. Each taking gives another fence,
 // also to the same owner: of two refreshes the later one counts.
 func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+	if err := store.ValidLock("summary", key, owner); err != nil {
+		return 0, false, err
+	}
 	g, err := ask(ctx, s, "LockSummary "+key, func() (grant, error) {
 		v, ok := s.summaries[key]
 		if !ok {
@@ -85,8 +91,8 @@ func (s *Store) LockSummary(ctx context.Context, key, owner string, now time.Tim
 // PutSummary implements store.Summaries. A lock that ran out and that nobody
 // took still counts.
 func (s *Store) PutSummary(ctx context.Context, v store.Summary, owner string) error {
-	if len(v.Payload) == 0 {
-		return fmt.Errorf("store summary %s: it is empty", v.Key)
+	if err := v.Valid(); err != nil {
+		return err
 	}
 	v.ComputedAt, v.Payload = moment(v.ComputedAt), slices.Clone(v.Payload)
 	return s.do(ctx, "PutSummary "+v.Key, func() error {

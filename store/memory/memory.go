@@ -20,7 +20,6 @@ type Options struct {
 	// Wrote is told of every write of a resource, in order and before the
 	// write is seen. It must not call the store.
 	Wrote func(Written)
-	Flaws Flaws
 }
 
 // Written is what a write made of a resource's version.
@@ -29,22 +28,6 @@ type Written struct {
 	Version    int64
 	ObservedAt time.Time
 	Deleted    bool
-}
-
-// Flaws are mistakes that a store must not make. A test plants one to see that
-// its checks would notice; nobody else sets any.
-type Flaws struct {
-	// CountersApart counts in a call of its own after that of what it counts.
-	CountersApart bool
-	// AnyObservation lets an older observation replace a newer one.
-	AnyObservation bool
-	// NoTombstones forgets that a deleted resource ever was.
-	NoTombstones bool
-	// AnyGeneration takes verdicts of policies that were launched, changed or
-	// deleted since.
-	AnyGeneration bool
-	// AgainAndAgain adds a transition to the history each time it is written.
-	AgainAndAgain bool
 }
 
 // Call carries one call to the store. It decides when the effect comes to be
@@ -85,6 +68,8 @@ type state struct {
 	letters     table[store.DeadLetter]
 	jobs        table[*job]
 	tokens      table[store.Token]
+	exceptions  table[store.Exception]
+	audit       table[store.AuditEntry]
 }
 
 // New makes an empty store.
@@ -104,6 +89,8 @@ func New(o Options) *Store {
 		letters:    table[store.DeadLetter]{what: "dead letter"},
 		jobs:       table[*job]{what: "job"},
 		tokens:     table[store.Token]{what: "API token"},
+		exceptions: table[store.Exception]{what: "exception"},
+		audit:      table[store.AuditEntry]{what: "audit entry"},
 	}}
 }
 

@@ -15,10 +15,11 @@ type place struct {
 	First  int64  `json:"f,omitempty"`
 	Second int64  `json:"s,omitempty"`
 	Third  string `json:"t,omitempty"`
+	Last   string `json:"l,omitempty"` // backwards
 }
 
 func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(p.First, q.First), cmp.Compare(p.Second, q.Second), cmp.Compare(p.Third, q.Third))
+	return cmp.Or(cmp.Compare(p.First, q.First), cmp.Compare(p.Second, q.Second), cmp.Compare(p.Third, q.Third), cmp.Compare(q.Last, p.Last))
 }
 
 func placeOfResource(r store.Resource) place {
@@ -26,14 +27,18 @@ func placeOfResource(r store.Resource) place {
 }
 
 func placeOfFinding(f qrie.Finding) place {
-	return place{-int64(f.Severity), -nanos(f.ChangedAt), f.ID}
+	return place{First: -int64(f.Severity), Second: -nanos(f.ChangedAt), Third: f.ID}
 }
 
 func placeOfVersion(v store.Version) place { return place{First: -v.Version} }
 
 func placeOfTransition(t qrie.Transition) place { return place{First: -t.Seq} }
 
-func placeOfLetter(d store.DeadLetter) place { return place{First: -nanos(d.At), Third: d.ID} }
+func placeOfException(x store.Exception) place { return place{Third: x.ID} }
+
+func placeOfEntry(e store.AuditEntry) place { return place{First: -nanos(e.At), Last: e.ID} }
+
+func placeOfLetter(d store.DeadLetter) place { return place{First: -nanos(d.At), Last: d.ID} }
 
 // by compares by place.
 func by[T any](placeOf func(T) place) func(a, b T) int {
@@ -53,14 +58,14 @@ func cut[T any](signer *store.Signer, list string, query any, p store.PageReques
 	slices.SortFunc(all, by(placeOf))
 	if p.Token != "" {
 		var after place
-		if err := signer.Open(list, query, p.Token, &after); err != nil {
+		if err := signer.Open(list, p.Bound(query), p.Token, &after); err != nil {
 			return page, err
 		}
 		all = slices.DeleteFunc(all, func(v T) bool { return placeOf(v).compare(after) <= 0 })
 	}
 	if size := p.PageSize(); len(all) > size {
 		all = all[:size]
-		page.Next, err = signer.Seal(list, query, placeOf(all[size-1]))
+		page.Next, err = signer.Seal(list, p.Bound(query), placeOf(all[size-1]))
 	}
 	page.Items = all
 	return page, err

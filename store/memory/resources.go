@@ -13,7 +13,7 @@ import (
 // ResourceState implements store.Resources.
 func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (store.Resource, error) {
 	return ask(ctx, s, "ResourceState "+ref.Key(), func() (store.Resource, error) {
-		r := s.stored(ref.ResourceID()).Resource
+		r := s.resources[ref.ResourceID()].Resource
 		if r.Version == 0 {
 			return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 		}
@@ -25,7 +25,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (store.Resource
 // Resource implements store.Resources.
 func (s *Store) Resource(ctx context.Context, id string) (store.Resource, error) {
 	return ask(ctx, s, "Resource "+id, func() (store.Resource, error) {
-		r := s.stored(id).Resource
+		r := s.resources[id].Resource
 		if r.Version == 0 {
 			return r, fmt.Errorf("resource %s: %w", id, qrie.ErrNotFound)
 		}

@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +20,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) error {
 		if old, ok := s.dirty[id]; ok {
 			next = old.Merge(next)
 		} else {
-			next.Events = store.NewestEvents(next.Events)
+			next.Events = qrie.NewestEvents(next.Events)
 		}
 		// A revision is given once: one that was deleted must not match a later
 		// mark.
@@ -76,8 +75,8 @@ func (s *Store) CountDirty(ctx context.Context) (int64, time.Time, error) {
 
 // PutDeadLetter implements store.Work.
 func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) error {
-	if d.ID == "" {
-		return errors.New("a dead letter needs an id")
+	if err := store.ValidName("dead letter", d.ID); err != nil {
+		return err
 	}
 	d.Data = d.Data[:min(len(d.Data), store.MaxDeadLetterBytes)]
 	d = cloneLetter(d)
@@ -126,6 +125,9 @@ type job struct {
 
 // PutJob implements store.Work.
 func (s *Store) PutJob(ctx context.Context, j store.Job) error {
+	if err := cmp.Or(store.ValidName("job", j.ID), store.ValidName("kind of job", j.Kind)); err != nil {
+		return err
+	}
 	j.Started, j.Finished = moment(j.Started), moment(j.Finished)
 	return s.do(ctx, "PutJob "+j.ID, func() error {
 		if s.jobs.has(j.ID) {
@@ -138,6 +140,9 @@ func (s *Store) PutJob(ctx context.Context, j store.Job) error {
 
 // FinishPage implements store.Work.
 func (s *Store) FinishPage(ctx context.Context, id string, page store.JobPage, at time.Time) (store.Job, error) {
+	if err := store.ValidName("page of job "+id, page.Page); err != nil {
+		return store.Job{}, err
+	}
 	return ask(ctx, s, "FinishPage "+id+" "+page.Page, func() (store.Job, error) {
 		j, err := s.jobs.get(id)
 		if err != nil {
@@ -148,6 +153,38 @@ func (s *Store) FinishPage(ctx context.Context, id string, page store.JobPage, a
 			j.Job = j.Finish(page, moment(at))
 		}
 		return j.Job, nil
+	})
+}
+
+// JobPage implements store.Work.
+func (s *Store) JobPage(ctx context.Context, id, page string) (store.Job, bool, error) {
+	type answer struct {
+		store.Job
+		counted bool
+	}
+	a, err := ask(ctx, s, "JobPage "+id+" "+page, func() (answer, error) {
+		j, err := s.jobs.get(id)
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{j.Job, j.pages[page]}, nil
+	})
+	return a.Job, a.counted, err
+}
+
+// CancelJob implements store.Work.
+func (s *Store) CancelJob(ctx context.Context, id string, at time.Time) (store.Job, error) {
+	return ask(ctx, s, "CancelJob "+id, func() (store.Job, error) {
+		j, err := s.jobs.get(id)
+		if err != nil {
+			return store.Job{}, err
+		}
+		cancelled, err := j.Cancel(moment(at))
+		if err != nil {
+			return store.Job{}, err
+		}
+		j.Job = cancelled
+		return cancelled, nil
 	})
 }
 
@@ -179,6 +216,9 @@ func (s *Store) ListJobs(ctx context.Context, kind string, limit int) ([]store.J
 
 // PutToken implements store.Tokens.
 func (s *Store) PutToken(ctx context.Context, t store.Token) error {
+	if err := cmp.Or(store.ValidName("API token", t.ID), store.ValidName("hash of an API token", t.Hash)); err != nil {
+		return err
+	}
 	t.CreatedAt, t.ExpiresAt = moment(t.CreatedAt), moment(t.ExpiresAt)
 	return s.do(ctx, "PutToken "+t.ID, func() error {
 		s.tokens.put(t.ID, t)
