@@ -67,7 +67,7 @@ func (s *session) tryRefresh(ctx context.Context, m touched) (panicked error) {
 	}
 	s.mark(m, outcome)
 	s.w.metrics.refresh.WithLabelValues(m.Ref.Service()).Observe(since(s.w.Now, start))
-	if outcome != "parked" {
+	if outcome != "parked" && outcome != "held" {
 		for _, e := range m.Events {
 			s.seen.add(e.ID + m.Ref.Key())
 		}
@@ -127,7 +127,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return "", err
 	}
 	if m.covered(stored) {
-		return "already_seen", nil
+		return s.explainLate(ctx, m, *stored, "already_seen")
 	}
 	obs, fault := s.describe(ctx, m, stored)
 	if fault != nil {
@@ -137,6 +137,11 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		// Never seen and not there: an event that came before AWS's reads show
 		// the resource, or after it was deleted again.
 		return "unchanged", s.lookAgain(ctx, m)
+	}
+	if gone(stored, obs) {
+		if held, err := s.holdDeletion(ctx, m); held || err != nil {
+			return "held", err
+		}
 	}
 	account, ok := s.w.desk.account(m.Ref.Account)
 	if !ok {
@@ -159,7 +164,14 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return outcome, err
 	}
 	if !eval.Changed {
-		return "unchanged", nil
+		if len(m.Events) == 0 || m.Attempt < len(s.w.Rereads) {
+			return "unchanged", nil // what the events did may be yet to be seen
+		}
+		stored, err := s.state(ctx, m.Ref)
+		if err != nil || stored == nil {
+			return "unchanged", err
+		}
+		return s.explainLate(ctx, m, *stored, "unchanged")
 	}
 	if stored != nil && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
 		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()

@@ -175,6 +175,7 @@ func (s *session) sweep(t scanTask) error {
 		}
 		page.Next = []string{follow.id()}
 	} else {
+		s.allSeen(t)
 		s.w.metrics.scanSuccess.WithLabelValues(qrie.ServiceOf(t.Type)).Set(float64(s.w.Now().Unix()))
 	}
 	return s.finishPage(t.Job, page)
