@@ -10,8 +10,7 @@ import (
 // What cannot be read at present is flagged, and only that.
 func TestStaleFindings(t *testing.T) {
 	r := newWorld(t)
-	var page FindingList
-	page = decode[FindingList](t, r.ask("GET", "/api/v1/findings?state=ACTIVE", ""))
+	page := decode[FindingList](t, r.ask("GET", "/api/v1/findings?state=ACTIVE", ""))
 	if len(page.Findings) == 0 {
 		t.Fatal("the world has no finding")
 	}
