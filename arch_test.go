@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"sim":               {"", "resources", "ingest"},
 	"sim/machine":       {},
 	"processor":         {"", "ingest", "policies", "resources", "store", "stream"},
+	"simulation":        {"", "ingest", "policies", "resources", "processor", "sim", "sim/machine", "store", "store/memory", "stream", "stream/memory"},
 	"query":             {"", "policies", "resources", "store"},
 	"web":               {},
 	"cmd/qrie": {"", "resources", "ingest", "sqlite", "stream", "stream/local", "stream/kinesis", "store", "store/local", "store/dynamo",
