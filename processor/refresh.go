@@ -96,7 +96,7 @@ func (s *session) handled(m touched) bool {
 // fromStream reports whether the mark is what events just said, and no look
 // that was planned.
 func (m touched) fromStream() bool {
-	return len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent
+	return len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent && !m.planned
 }
 
 // How long after an event AWS's reads may be older than it. Most services show

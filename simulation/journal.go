@@ -202,7 +202,7 @@ func (w *watch) undone(a arrived, dirty map[string]bool) string {
 		stored, ok := w.resources[key]
 		switch {
 		case ok && !stored.ObservedAt.Before(need):
-		case ok && len(m.Events) > 0 && stored.ObservedAt.After(m.Events[0].Time.Add(settled(m.Ref.Type))):
+		case ok && fromStream && stored.ObservedAt.After(m.Events[0].Time.Add(settled(m.Ref.Type))):
 		case !ok && !w.gone[key].Before(need):
 		default:
 			return "what is stored of " + key + " was observed at " + stored.ObservedAt.UTC().Format("15:04:05.000000000")
