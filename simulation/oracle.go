@@ -73,8 +73,9 @@ func (r *run) judgeResources(stored []store.Resource, truth map[string]thing) {
 			r.watch.wrong("%s is stored, observed at %s, and is not there", s.Ref.Key(), s.ObservedAt)
 		} else if ok && s.Deleted {
 			r.watch.wrong("%s is there, and stored as deleted", s.Ref.Key())
-		} else if ok && !bytes.Equal(steady(t.obs), steady(qrie.Observation{Ref: s.Ref, Document: s.Document})) {
-			r.watch.wrong("%s is stored, observed at %s, as\n%s\nand is\n%s", s.Ref.Key(), s.ObservedAt, s.Document, t.obs.Document)
+		} else if have, is := r.heard(qrie.Observation{Ref: s.Ref, Document: s.Document}), r.heard(t.obs); ok && !bytes.Equal(have, is) {
+			at := apart(have, is)
+			r.watch.wrong("%s is stored, observed at %s, with %.100q, and has %.100q", s.Ref.Key(), s.ObservedAt, have[at:], is[at:])
 		}
 	}
 	for key, t := range truth {
@@ -84,15 +85,36 @@ func (r *run) judgeResources(stored []store.Resource, truth map[string]thing) {
 	}
 }
 
+// apart is a little before the place where two documents part.
+func apart(a, b []byte) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return max(0, n-40)
+}
+
 // unheard reports whether a resource may have changed without an event, and no
 // scan has come since: volumes come and go with instances.
 func (r *run) unheard(ref qrie.Ref) bool { return ref.Type == "AWS::EC2::Volume" && !r.blind }
 
-func steady(obs qrie.Observation) []byte {
+// heard is what of a document events tell. The volumes in that of an instance
+// change by events of their own, and only a scan reads the instance again.
+func (r *run) heard(obs qrie.Observation) []byte {
+	document := obs.Document
 	if t, ok := resources.Find(obs.Ref.Type); ok {
-		return t.Steady(obs.Document)
+		document = t.Steady(document)
 	}
-	return obs.Document
+	var members map[string]json.RawMessage
+	if obs.Ref.Type != "AWS::EC2::Instance" || r.blind || json.Unmarshal(document, &members) != nil {
+		return document
+	}
+	delete(members, "Volumes")
+	document, err := json.Marshal(members)
+	if err != nil {
+		r.watch.wrong("document of %s: %v", obs.Ref, err)
+	}
+	return document
 }
 
 // expected are the findings of the active launches, by id.

@@ -167,6 +167,7 @@ func (r *run) do(d doing) {
 		a := r.hidden[0]
 		r.hidden = r.hidden[1:]
 		r.watchAccount(a)
+		r.blind = true // a read may be stale, and an event have been dropped just before
 		r.scan("account", processor.Extent{Accounts: []string{a.ID}})
 	case actGarbage:
 		r.publish(stream.Record{Key: fmt.Sprint(d.n), Data: garbage[d.n%uint64(len(garbage))]})
