@@ -40,9 +40,7 @@ func Run(seed uint64, trace io.Writer) Outcome {
 	r.fleet.start()
 	r.play()
 	r.calmDown()
-	if !r.quiet() {
-		r.watch.wrong("after %s there is still something to do: %s", quietWithin, r.left())
-	}
+	r.settle()
 	r.fleet.stop()
 	snap := r.store.Snapshot()
 	r.judge(snap)
@@ -231,13 +229,15 @@ func (r *run) watchAccount(a qrie.Account) {
 	}
 }
 
-func (r *run) scan(reason string, e processor.Extent) {
-	if _, err := r.starter.Inventory(r.ctx, reason, e); err != nil {
+func (r *run) scan(reason string, e processor.Extent) store.Job {
+	job, err := r.starter.Inventory(r.ctx, reason, e)
+	if err != nil {
 		r.watch.wrong("no scan is started: %v", err)
 	}
+	return job
 }
 
-// calmDown ends all faults, and scans once if something was missed.
+// calmDown ends all faults.
 func (r *run) calmDown() {
 	time.Sleep(time.Until(epoch.Add(busy))) // what lasts has passed soon after
 	r.trace.note(r.now(), "calm")
@@ -245,10 +245,34 @@ func (r *run) calmDown() {
 	r.log.SetFaults(streammemory.Faults{}, r.rng)
 	r.faults = sim.Faults{}
 	r.world.SetFaults(r.faults)
-	if r.blind {
-		time.Sleep(time.Minute)
-		r.scan("calm", processor.Extent{})
+}
+
+// settle waits until nothing is left to do. If something was missed that no
+// event will tell, one scan is due, which lists everything: not one that is given
+// up in part, because what failed before is not tried again yet.
+func (r *run) settle() {
+	for range 20 {
+		job := store.Job{State: store.JobDone}
+		if r.blind {
+			time.Sleep(time.Minute)
+			job = r.scan("calm", processor.Extent{})
+		}
+		if !r.quiet() {
+			r.watch.wrong("after %s there is still something to do: %s", quietWithin, r.left())
+			return
+		}
+		if job.ID != "" {
+			var err error
+			if job, err = r.store.Job(r.ctx, job.ID); err != nil {
+				r.watch.wrong("the scan is not known any more: %v", err)
+			}
+		}
+		if job.State == store.JobDone {
+			return
+		}
+		time.Sleep(5 * time.Minute)
 	}
+	r.watch.wrong("no scan comes to a good end")
 }
 
 // quietWithin bounds how long the workers may need after the faults have ended:
