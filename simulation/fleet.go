@@ -96,6 +96,7 @@ func (f *fleet) begin(n, i int, skew time.Duration, rng *rand.Rand) (*life, *pro
 		}},
 		Reader: reader{r.world, r.watch, add("aws", r.plan.aws), r.now},
 		Owner:  name, Jitter: jitter(r.now), Jobs: r.plan.jobs, InFlight: r.plan.inFlight, ParkFor: time.Second, ListFloor: 10 * time.Second,
+		Rereads: []time.Duration{5 * time.Second, 15 * time.Second, staleFor + 5*time.Second},
 	})
 	if err != nil {
 		panic(err) // a mistake of this package

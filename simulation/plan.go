@@ -68,17 +68,20 @@ const (
 	actLacking // it lacks a permission for long
 )
 
+// staleFor bounds how old a read of AWS may be.
+const staleFor = 30 * time.Second
+
 // busy is for how long things happen.
-const busy = 8 * time.Minute
+const busy = 5 * time.Minute
 
 // draw makes the plan of a seed.
 func draw(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x73696d))
 	chance := func(p float64) bool { return rng.Float64() < p }
 	upTo := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d)) + 1) }
-	p := &plan{seed: seed, accounts: 2 + rng.IntN(2), pageSize: 2 + rng.IntN(6), shards: 1 + rng.IntN(4), jobs: 60 + rng.IntN(100), inFlight: 20 + rng.IntN(200)}
-	p.resources = 12 + rng.IntN(14)
-	if chance(0.2) {
+	p := &plan{seed: seed, accounts: 1 + rng.IntN(3), pageSize: 2 + rng.IntN(6), shards: 1 + rng.IntN(4), jobs: 60 + rng.IntN(100), inFlight: 20 + rng.IntN(200)}
+	p.resources = 10 + rng.IntN(12)
+	if p.accounts > 1 && chance(0.3) {
 		p.late = 1
 	}
 	calm := calmFaults()
@@ -98,7 +101,7 @@ func draw(seed uint64) *plan {
 		p.world.Loss = 0.3 * rng.Float64()
 	}
 	if chance(0.5) {
-		p.world.Stale = upTo(30 * time.Second)
+		p.world.Stale = upTo(staleFor)
 	}
 	p.world.LagMin, p.world.LagMax = 500*time.Millisecond, upTo(10*time.Second)+time.Second
 	for _, f := range []*machine.Faults{&p.store, &p.stream, &p.aws} {
@@ -165,10 +168,10 @@ func draw(seed uint64) *plan {
 		add(1+rng.IntN(4), actGarbage, 0)
 	}
 	if chance(0.25) {
-		add(1, actDenied, 5*time.Minute)
+		add(1, actDenied, 3*time.Minute)
 	}
 	if chance(0.25) {
-		add(1, actLacking, 5*time.Minute)
+		add(1, actLacking, 3*time.Minute)
 	}
 	slices.SortFunc(p.doings, func(a, b doing) int { return cmp.Compare(a.at, b.at) })
 	return p

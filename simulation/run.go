@@ -252,7 +252,7 @@ func (r *run) calmDown() {
 // up in part, because what failed before is not tried again yet.
 func (r *run) settle() {
 	for range 20 {
-		job := store.Job{State: store.JobDone}
+		job := store.Job{}
 		if r.blind {
 			time.Sleep(time.Minute)
 			job = r.scan("calm", processor.Extent{})
@@ -267,7 +267,7 @@ func (r *run) settle() {
 				r.watch.wrong("the scan is not known any more: %v", err)
 			}
 		}
-		if job.State == store.JobDone {
+		if job.Error == "" {
 			return
 		}
 		time.Sleep(5 * time.Minute)
@@ -312,7 +312,9 @@ func (r *run) left() string {
 		return err.Error()
 	}
 	for _, j := range jobs {
-		if j.State == store.JobRunning {
+		// A page that was done twice and went on in two ways leaves a job with
+		// more pages than it knows of, which has no end.
+		if j.State == store.JobRunning && j.Done <= j.Pages {
 			return fmt.Sprintf("job %s (%s) has done %d of %d pages", j.ID, j.Reason, j.Done, j.Pages)
 		}
 	}
