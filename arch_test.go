@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"sim/machine":       {},
 	"processor":         {"", "ingest", "policies", "resources", "store", "stream"},
 	"notify":            {"", "store"},
+	"simulation":        {"", "ingest", "policies", "resources", "processor", "sim", "sim/machine", "store", "store/memory", "stream", "stream/memory"},
 	"query":             {"", "policies", "resources", "store"},
 	"web":               {},
 	"cmd/qrie": {"", "resources", "ingest", "sqlite", "stream", "stream/local", "stream/kinesis", "store", "store/local", "store/dynamo",

@@ -58,6 +58,20 @@ func (d *desk) account(id string) (qrie.Account, bool) {
 	return a, ok
 }
 
+// accountNow reads the accounts again before it says that one is not watched: it
+// may be watched since a moment ago, and what is not read then no event may ever
+// tell.
+func (d *desk) accountNow(ctx context.Context, id string) (a qrie.Account, ok bool, err error) {
+	if a, ok = d.account(id); ok {
+		return a, true, nil
+	}
+	if err := d.reload(ctx); err != nil {
+		return a, false, err
+	}
+	a, ok = d.account(id)
+	return a, ok, nil
+}
+
 func (d *desk) allAccounts() []qrie.Account {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

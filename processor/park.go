@@ -11,18 +11,40 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// lookAgain plans another look after an event whose change was not to be seen.
-func (s *session) lookAgain(ctx context.Context, m touched) error {
-	if len(m.Events) == 0 || m.Attempt >= len(s.w.Rereads) {
+// lookAgain plans another look after an event that a look at a time may not
+// have shown. When follows from the age of the newest event and not from how
+// often was looked: the looks of several events share one mark, and the clocks of
+// workers may differ.
+func (s *session) lookAgain(ctx context.Context, m touched, looked time.Time) error {
+	pause, ok := m.nextLook(looked, s.w.Rereads)
+	if !ok {
 		return nil
 	}
 	now := s.w.Now()
-	err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle",
-		DueAt: now.Add(s.w.Rereads[m.Attempt]), Attempts: m.Attempt + 1, Since: now})
+	err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(pause), Attempts: 1, Since: now})
 	if err != nil {
 		return fmt.Errorf("plan another look at %s: %w", m.Ref, err)
 	}
 	return nil
+}
+
+// nextLook tells how long after a look the next one is due; ok is false if the
+// newest event is older than the last of the ages at which to look.
+func (m touched) nextLook(looked time.Time, ages []time.Duration) (pause time.Duration, ok bool) {
+	if len(m.Events) == 0 {
+		return 0, false
+	}
+	happened := m.Events[0].Time
+	if arrived := m.Events[0].Arrived; !arrived.IsZero() && arrived.Before(happened) {
+		happened = arrived // whoever wrote the event's time was wrong
+	}
+	age := looked.Sub(happened)
+	for _, next := range ages {
+		if age < next {
+			return next - age, true
+		}
+	}
+	return 0, false
 }
 
 // maxPark is how long a resource waits at the most before it is tried again.

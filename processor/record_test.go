@@ -118,3 +118,31 @@ func FuzzOpen(f *testing.F) {
 		_, _ = items[scanTask](data)
 	})
 }
+
+// What events say again may be passed over. What a first look or a scan asked
+// for may not, whatever it is merged with, in whatever order.
+func TestMergeNeverHidesAPlannedLook(t *testing.T) {
+	said := touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent, Events: []qrie.Event{{ID: "e"}}}
+	again, scan := said, touched{Ref: said.Ref, Reason: qrie.ReasonScan}
+	again.Attempt = 1
+	for name, marks := range map[string][]touched{
+		"again last": {said, again}, "again first": {again, said}, "a scan last": {said, scan}, "a scan first": {scan, said},
+		"again between": {said, again, said}, "a scan between": {said, scan, said},
+	} {
+		m := marks[0]
+		for _, o := range marks[1:] {
+			m.merge(o)
+		}
+		if m.fromStream() {
+			t.Errorf("%s: the merged mark may be passed over", name)
+		}
+		if m.Attempt != 0 || m.Reason != qrie.ReasonEvent {
+			t.Errorf("%s: attempt %d, reason %s", name, m.Attempt, m.Reason)
+		}
+	}
+	m := said
+	m.merge(said)
+	if !m.fromStream() {
+		t.Error("two copies of an event are a planned look")
+	}
+}

@@ -96,7 +96,7 @@ func (s *session) handled(m touched) bool {
 // fromStream reports whether the mark is what events just said, and no look
 // that was planned.
 func (m touched) fromStream() bool {
-	return len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent
+	return len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent && !m.Planned
 }
 
 // How long after an event AWS's reads may be older than it. Most services show
@@ -110,14 +110,17 @@ const (
 // covered reports whether what is stored was observed so long after the newest
 // event that it shows what that event did.
 func (m touched) covered(stored *store.Resource) bool {
-	if stored == nil || !m.fromStream() {
-		return false
-	}
+	return stored != nil && m.fromStream() && m.settled(stored.ObservedAt)
+}
+
+// settled reports whether a look that began at a time shows what the newest
+// event did.
+func (m touched) settled(at time.Time) bool {
 	wait := settle
 	if t, ok := resources.Find(m.Ref.Type); ok && t.Home {
 		wait = settleHome
 	}
-	return stored.ObservedAt.After(m.Events[0].Time.Add(wait))
+	return at.After(m.Events[0].Time.Add(wait))
 }
 
 // attempt does one refresh. An error means: try again soon, nothing is lost.
@@ -136,14 +139,17 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if stored == nil && obs.Deleted {
 		// Never seen and not there: an event that came before AWS's reads show
 		// the resource, or after it was deleted again.
-		return "unchanged", s.lookAgain(ctx, m)
+		return "unchanged", s.lookAgain(ctx, m, obs.ObservedAt)
+	}
+	account, ok, err := s.w.desk.accountNow(ctx, m.Ref.Account)
+	if err != nil {
+		return "", err
 	}
 	if gone(stored, obs) {
 		if held, err := s.holdDeletion(ctx, m); held || err != nil {
 			return "held", err
 		}
 	}
-	account, ok := s.w.desk.account(m.Ref.Account)
 	if !ok {
 		return "unknown_account", nil
 	}
@@ -152,19 +158,19 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		note = "found by a scan"
 	}
 	// Another look is planned beside the writing, so that both share a commit:
-	// after an event whose change is not to be seen, and after one so fresh
-	// that this may be what an earlier event made, or a part of what this one
-	// made (an instance can be seen before its volumes can).
+	// after an event whose change is not to be seen, and after one so young that
+	// this may be what an earlier event made, or a part of what this one made (an
+	// instance can be seen before its volumes can).
 	var planned errgroup.Group
-	if len(m.Events) > 0 && (same(stored, obs) || obs.ObservedAt.Sub(m.Events[0].Time) < freshEvent) {
-		planned.Go(func() error { return s.lookAgain(ctx, m) })
+	if len(m.Events) > 0 && (same(stored, obs) || !m.settled(obs.ObservedAt)) {
+		planned.Go(func() error { return s.lookAgain(ctx, m, obs.ObservedAt) })
 	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, events: m.Events, note: note, account: account})
 	if err := errors.Join(err, planned.Wait()); err != nil || outcome == "stale" {
 		return outcome, err
 	}
 	if !eval.Changed {
-		if len(m.Events) == 0 || m.Attempt < len(s.w.Rereads) {
+		if _, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again || len(m.Events) == 0 {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
 		stored, err := s.state(ctx, m.Ref)
@@ -183,9 +189,6 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 func same(stored *store.Resource, obs qrie.Observation) bool {
 	return stored != nil && stored.Deleted == obs.Deleted && stored.Hash == hashDocument(obs.Ref.Type, obs.Document)
 }
-
-// freshEvent is how long after an event AWS's reads may well be older than it.
-const freshEvent = 10 * time.Second
 
 func (s *session) state(ctx context.Context, ref qrie.Ref) (*store.Resource, error) {
 	stored, err := s.w.Store.ResourceState(ctx, ref)

@@ -48,9 +48,9 @@ type Options struct {
 	InFlight    int           // marks held for each shard; default 5000
 	Floor       time.Duration // least time between two reads of a resource; default 2 s
 	ConfirmGone time.Duration // pause before a deletion is confirmed; default 1 s
-	// Rereads are when a resource is looked at again after an event whose
+	// Rereads are how long after an event its resource is looked at again if its
 	// change was not to be seen yet: AWS's reads are eventually consistent,
-	// IAM's most of all. Default 10 s, 60 s, 300 s.
+	// IAM's most of all. Ascending; default 10 s, 60 s, 300 s.
 	Rereads []time.Duration
 	// ListFloor is the least time between two listings of one type that events
 	// ask for. Default 60 s.

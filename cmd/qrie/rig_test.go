@@ -68,7 +68,8 @@ func newRig(tb testing.TB, dir string, w *sim.World, tune func(*processor.Option
 		Starter: processor.Starter{Stream: r.stream, Store: r.store, Policies: catalogue, NewID: func() string { return randomID(8) }, Now: time.Now},
 		Reader:  w, Owner: owner, Registerer: r.registry,
 		Floor: 20 * time.Millisecond, ConfirmGone: 20 * time.Millisecond, ListFloor: 500 * time.Millisecond,
-		Rereads: []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second},
+		// Of an age that is told by whole seconds.
+		Rereads: []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 3 * time.Second},
 	}
 	if tune != nil {
 		tune(&o)

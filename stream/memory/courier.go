@@ -11,13 +11,15 @@ import (
 // Faults are what befalls records on their way from Publish to their shard. All
 // are off in the zero value. Chances are from 0 to 1.
 type Faults struct {
-	Duplicate float64       // chance that a record comes again, later
+	Duplicate float64       // chance that a record comes again, later, and once more after that; five times at the most
 	Delay     float64       // chance that a record comes late, and so behind others of its key
 	Within    time.Duration // bounds how much later
 	Stray     float64       // chance that what comes again or late comes in any open shard
 	Lose      float64       // chance that a record never comes, where MayLose says it may
 	MayLose   func(stream.Record) bool
 }
+
+const maxCopies = 5
 
 // courier brings records to their shards. Of each record it draws what befalls
 // it by what the record is, so that the order in which records are published at
@@ -48,22 +50,34 @@ func (l *Log) UnderWay() int {
 func (l *Log) accept(r stream.Record) {
 	f := l.courier.faults
 	if f.Duplicate == 0 && f.Delay == 0 && f.Lose == 0 {
+		l.witness(r, 1)
 		l.append(l.shardOf(r.Key), r)
 		return
 	}
 	dice := l.courier.dice(r)
-	again, late, lost := dice.Float64() < f.Duplicate, dice.Float64() < f.Delay, dice.Float64() < f.Lose
-	first, second := later(dice, f), later(dice, f)
+	late, lost := dice.Float64() < f.Delay, dice.Float64() < f.Lose
+	first, copies := later(dice, f), 1
+	for copies < maxCopies && dice.Float64() < f.Duplicate {
+		copies++
+	}
 	if lost && f.MayLose != nil && f.MayLose(r) {
+		l.witness(r, 0)
 		return
 	}
+	l.witness(r, copies)
 	if late {
 		l.deliver(r, first)
 	} else {
 		l.append(l.shardOf(r.Key), r)
 	}
-	if again {
-		l.deliver(r, second)
+	for range copies - 1 {
+		l.deliver(r, later(dice, f))
+	}
+}
+
+func (l *Log) witness(r stream.Record, copies int) {
+	if l.opts.Witness != nil {
+		l.opts.Witness.Accepted(r, copies)
 	}
 }
 

@@ -43,9 +43,18 @@ type Options struct {
 	// Now is the clock of the log itself, by which records arrive; time.Now if
 	// nil.
 	Now func() time.Time
-	// Checkpointed is told of every checkpoint that was written, in order. It
-	// must not call the log.
-	Checkpointed func(shard string, epoch int64, checkpoint string)
+	// Witness is told what comes to be in the log, in order. Nil: nobody is.
+	Witness Witness
+}
+
+// Witness sees what comes to be in a log. It must not call the log.
+type Witness interface {
+	// Accepted: the record is durable and will arrive so many times.
+	Accepted(r stream.Record, copies int)
+	// Arrived: the record is in a shard.
+	Arrived(r stream.Record)
+	// Checkpointed: what comes up to there is done, says who has the lease.
+	Checkpointed(shard string, epoch int64, checkpoint string)
 }
 
 func (o *Options) setDefaults() {
@@ -138,6 +147,9 @@ func (l *Log) shardOf(key string) *shard {
 func (l *Log) append(s *shard, r stream.Record) {
 	r.Shard, r.Seq, r.Arrived = s.id, strconv.Itoa(len(s.records)+1), l.opts.Now()
 	s.records = append(s.records, r)
+	if l.opts.Witness != nil {
+		l.opts.Witness.Arrived(r)
+	}
 	l.wake()
 }
 
@@ -290,8 +302,8 @@ func (l *Log) renew(owner string, r renewal) error {
 	}
 	if r.checkpoint > s.lease.checkpoint {
 		s.lease.checkpoint = r.checkpoint
-		if l.opts.Checkpointed != nil {
-			l.opts.Checkpointed(r.shard, r.epoch, seqText(r.checkpoint))
+		if l.opts.Witness != nil {
+			l.opts.Witness.Checkpointed(r.shard, r.epoch, seqText(r.checkpoint))
 		}
 	}
 	s.lease.counter++

@@ -44,7 +44,9 @@ func newSession(c *consumer, shard string, l lease, began time.Time) *session {
 // beginning of a renewal. The last fifth is for effects that are under way
 // when it ends.
 func (e *session) extend(began time.Time) {
-	valid := e.c.s.log.opts.LeaseTime * 4 / 5
+	// A little less, and not the same for all, or sessions would end at the
+	// instant of a round: then the scheduler would decide what it still finds.
+	valid := e.c.s.log.opts.LeaseTime*4/5 - time.Duration(1+e.c.order(e.Shard())%1000)*time.Microsecond
 	e.Extend(began.Add(valid))
 	e.fence.Reset(valid - e.c.s.as.Now().Sub(began))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
@@ -100,7 +101,7 @@ func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
 	var failed []int
 	var errs []error
 	for _, part := range s.log.parts(records) {
-		_, err := ask(ctx, s, "publish "+records[part[0]].Key, func(l *Log) (struct{}, error) {
+		_, err := ask(ctx, s, publishName(records[part[0]]), func(l *Log) (struct{}, error) {
 			for _, i := range part {
 				l.accept(records[i])
 			}
@@ -115,6 +116,14 @@ func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
 	}
 	slices.Sort(failed)
 	return &stream.PublishError{Failed: failed, Err: errors.Join(errs...)}
+}
+
+// publishName is the same for the same records only: calls of one name that are
+// made at one moment could not be told apart.
+func publishName(first stream.Record) string {
+	h := fnv.New32a()
+	_, _ = h.Write(first.Data) // never fails
+	return fmt.Sprintf("publish %s %08x", first.Key, h.Sum32())
 }
 
 // parts are the indexes of records that go to one shard each, in the order in

@@ -1,0 +1,73 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	seeds = flag.Uint64("seeds", 50, "how many seeds are run")
+	first = flag.Uint64("first", 1, "the first seed")
+	one   = flag.Uint64("seed", 0, "run this one and print what happens")
+)
+
+// inBubble runs a seed.
+func inBubble(t *testing.T, seed uint64, trace io.Writer) (o Outcome) {
+	synctest.Test(t, func(*testing.T) { o = Run(seed, trace) })
+	return o
+}
+
+func replay(seed uint64) string {
+	return fmt.Sprintf("go test -count=1 -run TestSeeds ./simulation -seed=%d", seed)
+}
+
+func TestSeeds(t *testing.T) {
+	if _, err := catalogue(); err != nil {
+		t.Fatal(err)
+	}
+	if *one != 0 {
+		o := inBubble(t, *one, os.Stdout)
+		t.Logf("%+v", o)
+		if len(o.Wrong) > 0 {
+			t.Errorf("seed %d:\n%s", *one, strings.Join(o.Wrong, "\n"))
+		}
+		return
+	}
+	began, calls := time.Now(), 0
+	var virtual time.Duration
+	for seed := *first; seed < *first+*seeds; seed++ {
+		o := inBubble(t, seed, nil)
+		calls += o.Calls
+		virtual += o.Virtual
+		if len(o.Wrong) > 0 {
+			t.Errorf("seed %d: %d things are wrong, the first:\n%.2000s\nto see it again: %s", seed, len(o.Wrong), o.Wrong[0], replay(seed))
+		}
+	}
+	took := time.Since(began)
+	t.Logf("%d seeds, %.1f a second, %d calls and %s of virtual time each", *seeds, float64(*seeds)/took.Seconds(), calls/int(*seeds), virtual/time.Duration(*seeds))
+}
+
+// The same seed gives the same steps, whatever the scheduler of the process
+// does.
+func TestReplay(t *testing.T) {
+	for seed := *first; seed < *first+*seeds; seed++ {
+		var traces [2]strings.Builder
+		a, b := inBubble(t, seed, &traces[0]), inBubble(t, seed, &traces[1])
+		if a.Digest == b.Digest {
+			continue
+		}
+		x, y := strings.Split(traces[0].String(), "\n"), strings.Split(traces[1].String(), "\n")
+		n := 0
+		for n < min(len(x), len(y)) && x[n] == y[n] {
+			n++
+		}
+		t.Errorf("seed %d goes two ways after %d of %d steps:\n%s\nthen either\n%s\nor\n%s", seed, n, len(x),
+			strings.Join(x[max(0, n-8):n], "\n"), strings.Join(x[n:min(len(x), n+4)], "\n"), strings.Join(y[n:min(len(y), n+4)], "\n"))
+	}
+}
