@@ -38,11 +38,12 @@ var allowed = map[string][]string{
 	"sim":               {"", "resources", "ingest"},
 	"sim/machine":       {},
 	"processor":         {"", "ingest", "policies", "resources", "store", "stream"},
+	"notify":            {"", "store"},
 	"simulation":        {"", "ingest", "policies", "resources", "processor", "sim", "sim/machine", "store", "store/memory", "stream", "stream/memory"},
 	"query":             {"", "policies", "resources", "store"},
 	"web":               {},
 	"cmd/qrie": {"", "resources", "ingest", "sqlite", "stream", "stream/local", "stream/kinesis", "store", "store/local", "store/dynamo",
-		"policies", "scanners", "sim", "processor", "query", "web"},
+		"policies", "scanners", "sim", "processor", "notify", "query", "web"},
 }
 
 // only ties what is heavy or leaks a technology to the rooms that exist for it.
@@ -58,8 +59,8 @@ var only = map[string][]string{
 	"github.com/vmware/vmware-go-kcl-v2":            {"stream/kinesis"},
 	"github.com/sirupsen/logrus":                    {"stream/kinesis"},
 	"github.com/spf13/cobra":                        {"cmd/qrie"},
-	"github.com/prometheus/client_golang":           {"scanners", "processor", "query", "stream/local", "store", "store/local", "stream/kinesis", "store/dynamo", "cmd/qrie"},
-	"net/http":                                      {"query", "scanners", "web", "cmd/qrie"},
+	"github.com/prometheus/client_golang":           {"scanners", "processor", "query", "stream/local", "store", "store/local", "stream/kinesis", "store/dynamo", "notify", "cmd/qrie"},
+	"net/http":                                      {"query", "notify", "scanners", "web", "cmd/qrie"},
 	"database/sql":                                  {"sqlite", "stream/local", "store/local"},
 	"github.com/prometheus/client_golang/promauto":  {},
 }

@@ -65,9 +65,12 @@ const (
 	Reopened TransitionKind = "reopened"
 	Changed  TransitionKind = "changed" // evidence or severity
 	Closed   TransitionKind = "resolved"
+	// Explained: an event that came late told the cause of what was there.
+	Explained TransitionKind = "explained"
 )
 
-// Transition is one opening, change or resolving of a finding. Its ID is made
+// Transition is one opening, change or resolving of a finding, or the news of
+// its cause. Its ID is made
 // from what caused it, so that writing it twice is writing it once.
 type Transition struct {
 	ID         string         `json:"id"`

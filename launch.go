@@ -13,6 +13,9 @@ type Launch struct {
 	Params      map[string]json.RawMessage `json:"params"`      // overrides of the policy's parameters
 	Severity    *Severity                  `json:"severity"`    // nil: the policy's own; 0 is a value
 	Remediation string                     `json:"remediation"` // Markdown; empty: the policy's own
+	// Definition names the version of the policy's definition that findings
+	// are judged by; empty: whichever a worker has.
+	Definition string `json:"definition,omitempty"`
 	// Generation grows with every launch, update, suspension and resumption.
 	// A verdict of an older generation is refused by the store.
 	Generation int64     `json:"generation"`

@@ -1,6 +1,8 @@
 package policies
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"time"
@@ -45,6 +47,13 @@ type Policy struct {
 	violations []*expression
 	summary    *expression
 	clock      *clock // nil unless UsesNow, and if Daily
+}
+
+// Definition changes whenever the file of the policy does: a launch names the
+// one that its findings are judged by.
+func (p *Policy) Definition() string {
+	sum := sha256.Sum256(p.Source)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Param is a parameter that a launch may set.

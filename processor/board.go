@@ -19,6 +19,10 @@ type board struct {
 	generation int64
 	launches   map[string]qrie.Launch
 	programs   map[string][]program // active ones, by resource type
+	// foreign are the types of which a policy is defined otherwise than in this
+	// version: a worker of another version judges those, and this one leaves
+	// their verdicts as they are.
+	foreign map[string]bool
 }
 
 type program struct {
@@ -36,8 +40,9 @@ type desk struct {
 
 	mu       sync.RWMutex
 	board    *board
-	accounts map[string]qrie.Account
-	broken   map[string]bool // launches that cannot be bound, reported once
+	accounts map[string]qrie.Account // nil: not read yet
+	stamp    int64                   // of the accounts, as they were read
+	broken   map[string]bool         // launches that cannot be bound, reported once
 }
 
 func (d *desk) current() *board {
@@ -78,11 +83,39 @@ func (d *desk) allAccounts() []qrie.Account {
 	return out
 }
 
-// reload reads launches and accounts. Programs of unchanged launches are kept.
+// reload reads launches, and the accounts if any has changed. Programs of
+// unchanged launches are kept.
 func (d *desk) reload(ctx context.Context) error {
 	set, err := d.store.LaunchSet(ctx)
 	if err != nil {
 		return fmt.Errorf("read launches: %w", err)
+	}
+	if err := d.reloadAccounts(ctx); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.board != nil && d.board.generation == set.Generation {
+		return nil
+	}
+	if d.board != nil && d.board.generation > set.Generation {
+		return nil // a slower read: a newer board stands already
+	}
+	d.board = d.bind(set)
+	return nil
+}
+
+func (d *desk) reloadAccounts(ctx context.Context) error {
+	// Before the accounts: what changes between is read once more.
+	stamp, err := d.store.AccountsStamp(ctx)
+	if err != nil {
+		return fmt.Errorf("read the stamp of the accounts: %w", err)
+	}
+	d.mu.RLock()
+	current := d.accounts != nil && d.stamp == stamp
+	d.mu.RUnlock()
+	if current {
+		return nil
 	}
 	accounts, err := d.store.ListAccounts(ctx)
 	if err != nil {
@@ -94,19 +127,14 @@ func (d *desk) reload(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.accounts = byID
-	if d.board != nil && d.board.generation == set.Generation {
-		return nil
+	if d.accounts == nil || stamp >= d.stamp { // else a newer reading stands already
+		d.accounts, d.stamp = byID, stamp
 	}
-	if d.board != nil && d.board.generation > set.Generation {
-		return nil // a slower read: a newer board stands already
-	}
-	d.board = d.bind(set)
 	return nil
 }
 
 func (d *desk) bind(set qrie.LaunchSet) *board {
-	b := &board{generation: set.Generation, launches: map[string]qrie.Launch{}, programs: map[string][]program{}}
+	b := &board{generation: set.Generation, launches: map[string]qrie.Launch{}, programs: map[string][]program{}, foreign: map[string]bool{}}
 	for _, l := range set.Launches {
 		b.launches[l.Policy] = l
 		if l.Status != qrie.LaunchActive {
@@ -115,6 +143,10 @@ func (d *desk) bind(set qrie.LaunchSet) *board {
 		policy, ok := d.catalogue.Get(l.Policy)
 		if !ok {
 			d.report(l.Policy, fmt.Errorf("this version has no policy of that id; its findings stay as they are"))
+			continue
+		}
+		if l.Definition != "" && l.Definition != policy.Definition() {
+			b.foreign[policy.ResourceType] = true
 			continue
 		}
 		run, err := policy.Bind(l)

@@ -31,6 +31,9 @@ type look struct {
 func judge(l look) store.Evaluation {
 	next := store.Resource{Ref: l.obs.Ref, ObservedAt: l.obs.ObservedAt, ListedAt: l.obs.ObservedAt, FirstSeen: l.obs.ObservedAt,
 		Deleted: l.obs.Deleted, Document: l.obs.Document, Hash: hashDocument(l.obs.Ref.Type, l.obs.Document), Generation: l.board.generation}
+	if l.board.foreign[next.Ref.Type] {
+		next.Generation = 0 // the next look judges anew
+	}
 	eval := store.Evaluation{Reread: l.reread}
 	if l.stored != nil {
 		eval.Base = l.stored.Version

@@ -22,6 +22,8 @@ type metrics struct {
 	describes   *prometheus.CounterVec // service, outcome
 	limiterWait prometheus.Histogram
 	breakers    *prometheus.GaugeVec   // scope
+	accounts    *prometheus.GaugeVec   // health
+	held        *prometheus.CounterVec // service
 	drift       *prometheus.CounterVec // service
 	scanPages   prometheus.Counter
 	scanSwept   prometheus.Counter
@@ -55,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		records:     counters("qrie_records_total", "Records taken from the stream, by kind.", "kind"),
 		events:      counters("qrie_events_total", "CloudTrail records taken from the stream, by what became of them: marked, dropped_<reason>, dead_letter.", "service", "outcome"),
-		marks:       counters("qrie_marks_total", "Marks by what became of them: refreshed, unchanged, coalesced, already_seen, stale, parked, dead_letter.", "service", "outcome"),
+		marks:       counters("qrie_marks_total", "Marks by what became of them: refreshed, unchanged, coalesced, already_seen, explained, stale, parked, held, dead_letter.", "service", "outcome"),
 		eventAge:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "qrie_event_age_seconds", Help: "From eventTime to arrival in the stream: AWS's own delivery.", Buckets: []float64{.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600}}),
 		toFinding:   histogram("qrie_event_to_finding_seconds", "From arrival in the stream to the committed transition."),
 		refresh:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "qrie_refresh_duration_seconds", Help: "One refresh of a resource: describe, judge, write.", Buckets: latencyBuckets}, []string{"service"}),
@@ -67,6 +69,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		describes:   counters("qrie_describes_total", "Describe calls by result: ok, deleted, throttled, denied, unreached, transient, invalid, not_tried.", "service", "outcome"),
 		limiterWait: histogram("qrie_aws_limiter_wait_seconds", "How long calls of AWS waited for their turn."),
 		breakers:    gauges("qrie_breaker_open", "Accounts that cannot be entered, and resource types of accounts that may not be read: nothing is asked there for a while.", "scope"),
+		accounts:    gauges("qrie_accounts", "Watched accounts by health, each by the worst that is wrong with it.", "health"),
+		held:        counters("qrie_deletions_held_total", "Deletions without an event that wait for somebody to look, because there are too many at once.", "service"),
 		drift:       counters("qrie_drift_found_by_scan_total", "Changes that no event told: what the event path missed.", "service"),
 		scanPages:   counter("qrie_scan_pages_total", "Pages of listings read."),
 		scanSwept:   counter("qrie_scan_swept_total", "Stored resources that a complete listing did not name."),
@@ -78,7 +82,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.records, m.events, m.marks, m.eventAge, m.toFinding, m.refresh, m.evaluations, m.evaluation, m.transitions,
-			m.conflicts, m.describes, m.limiterWait, m.breakers, m.drift, m.scanPages, m.scanSwept, m.scanSuccess, m.panics, m.deadLetters, m.laneRunning, m.laneQueue)
+			m.conflicts, m.describes, m.limiterWait, m.breakers, m.accounts, m.held, m.drift, m.scanPages, m.scanSwept, m.scanSuccess, m.panics, m.deadLetters, m.laneRunning, m.laneQueue)
 	}
 	return m
 }

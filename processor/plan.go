@@ -54,16 +54,7 @@ func (s *session) planPage(t planTask) error {
 		return fmt.Errorf("read job %s: %w", t.Job.ID, err)
 	}
 	if job.Pages-job.Done > planAhead {
-		// The record goes round once more: it is never far from the end of the
-		// shard, and holds up no checkpoint.
-		if !sleep(s.ctx, planPause) {
-			return errSessionEnded
-		}
-		r, err := encode(kindPlan, planKey, []planTask{t})
-		if err != nil {
-			return err
-		}
-		return s.publish([]stream.Record{r})
+		return goRound(s, kindPlan, planKey, t)
 	}
 	if err := s.w.desk.reload(s.ctx); err != nil {
 		return err
@@ -94,6 +85,19 @@ func (s *session) planPage(t planTask) error {
 		}
 	}
 	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), Next: pages})
+}
+
+// goRound publishes a record once more, to come back a little later: so it is
+// never far from the end of the shard, and holds up no checkpoint.
+func goRound[T any](s *session, k kind, key string, item T) error {
+	if !sleep(s.ctx, planPause) {
+		return errSessionEnded
+	}
+	r, err := encode(k, key, []T{item})
+	if err != nil {
+		return err
+	}
+	return s.publish([]stream.Record{r})
 }
 
 // pageOver reports that a page needs no work: it was counted, by another record

@@ -23,7 +23,7 @@ func (s *stopped) Unwrap() error { return s.why }
 // a second look, because a read may be older than the resource.
 func (s *session) describe(ctx context.Context, m touched, stored *store.Resource) (qrie.Observation, error) {
 	obs, err := s.read(ctx, m)
-	if err == nil && obs.Deleted && stored != nil && !stored.Deleted && sleep(ctx, s.w.ConfirmGone) {
+	if err == nil && gone(stored, obs) && sleep(ctx, s.w.ConfirmGone) {
 		obs, err = s.read(ctx, m)
 	}
 	return obs, err
@@ -72,21 +72,33 @@ func (s *session) call(ctx context.Context, ref qrie.Ref, line int, make func() 
 	if err != nil && !errors.As(err, &fault) {
 		return err
 	}
-	if fault != nil && fault.Kind == qrie.Throttled && l != nil {
+	if fault == nil {
+		s.answered(ctx, ref, l)
+	} else if fault.Kind == qrie.Throttled && l != nil {
 		l.throttled(fault.RetryAfter)
+		if l.pace() <= l.most/slow {
+			s.refused(ctx, ref.Account, store.Condition{Type: ref.Type, State: store.Throttled, Action: fault.Action,
+				Reason: "AWS throttles these reads; qrie waits longer between them"})
+		}
 	}
 	for _, c := range s.w.breakers.tell(ref, fault) {
-		s.circuit(c)
+		s.circuit(ctx, c)
 	}
 	return err
 }
 
 // circuit tells of a breaker that has opened or closed.
-func (s *session) circuit(c change) {
+func (s *session) circuit(ctx context.Context, c change) {
+	state := store.RoleDenied
+	if c.resourceType != "" {
+		state = store.Denied
+	}
 	if c.fault != nil {
 		s.w.Log.Warn("AWS is not asked for this for a while", "account", c.account, "type", c.resourceType, "action", c.fault.Action, "error", c.fault)
+		s.refused(ctx, c.account, store.Condition{Type: c.resourceType, State: state, Action: c.fault.Action, Reason: c.fault.Error()})
 	} else {
 		s.w.Log.Info("AWS answers again", "account", c.account, "type", c.resourceType)
+		s.w.health.clear(ctx, c.circuitKey, state)
 	}
 	accounts, types := s.w.breakers.open()
 	s.w.metrics.breakers.WithLabelValues("account").Set(float64(accounts))

@@ -67,7 +67,7 @@ func (s *session) tryRefresh(ctx context.Context, m touched) (panicked error) {
 	}
 	s.mark(m, outcome)
 	s.w.metrics.refresh.WithLabelValues(m.Ref.Service()).Observe(since(s.w.Now, start))
-	if outcome != "parked" {
+	if outcome != "parked" && outcome != "held" {
 		for _, e := range m.Events {
 			s.seen.add(e.ID + m.Ref.Key())
 		}
@@ -130,7 +130,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return "", err
 	}
 	if m.covered(stored) {
-		return "already_seen", nil
+		return s.explainLate(ctx, m, *stored, "already_seen")
 	}
 	obs, fault := s.describe(ctx, m, stored)
 	if fault != nil {
@@ -144,6 +144,11 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	account, ok, err := s.w.desk.accountNow(ctx, m.Ref.Account)
 	if err != nil {
 		return "", err
+	}
+	if gone(stored, obs) {
+		if held, err := s.holdDeletion(ctx, m); held || err != nil {
+			return "held", err
+		}
 	}
 	if !ok {
 		return "unknown_account", nil
@@ -165,7 +170,14 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return outcome, err
 	}
 	if !eval.Changed {
-		return "unchanged", nil
+		if _, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again || len(m.Events) == 0 {
+			return "unchanged", nil // what the events did may be yet to be seen
+		}
+		stored, err := s.state(ctx, m.Ref)
+		if err != nil || stored == nil {
+			return "unchanged", err
+		}
+		return s.explainLate(ctx, m, *stored, "unchanged")
 	}
 	if stored != nil && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
 		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()

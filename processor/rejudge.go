@@ -23,6 +23,10 @@ func (s *session) judgePage(t judgeTask) error {
 	if err := s.w.desk.reload(s.ctx); err != nil {
 		return err
 	}
+	if s.w.desk.current().foreign[t.Type] {
+		// Workers of two versions run at once, and this is the other's to do.
+		return goRound(s, kindJudge, t.key(), t)
+	}
 	account, ok := s.w.desk.account(t.Account)
 	page := store.JobPage{Page: t.id()}
 	if !ok {

@@ -67,9 +67,13 @@ func (s *session) scanPage(t scanTask) error {
 		if s.ctx.Err() != nil {
 			return err
 		}
-		// Without a complete listing nothing may be swept.
+		// Without a complete listing nothing may be swept. The job does not wait
+		// for it: the type is listed once more when that may succeed.
 		page.Failed, page.Error = 1, err.Error()
-		s.w.Log.Warn("listing given up", "account", t.Account, "region", t.Region, "type", t.Type, "error", err)
+		s.w.Log.Warn("listing given up, and made again later", "account", t.Account, "region", t.Region, "type", t.Type, "error", err)
+		if err := s.listLater(t, err); err != nil {
+			return err
+		}
 		return s.finishPage(t.Job, page)
 	}
 	s.w.metrics.scanPages.Inc()
@@ -91,6 +95,39 @@ func (s *session) scanPage(t scanTask) error {
 	}
 	page.Items, page.Next = int64(len(refs)), []string{follow.id()}
 	return s.finishPage(t.Job, page)
+}
+
+// After how long a type is listed again of which a listing was given up: for a
+// reason that passes, and for one that somebody must see to.
+const (
+	listAgain      = 5 * time.Minute
+	listAgainLater = maxPark
+)
+
+// listLater plans another listing of a type, as long as its account is watched.
+func (s *session) listLater(t scanTask, why error) error {
+	if _, ok, err := s.w.desk.accountNow(s.ctx, t.Account); !ok || err != nil {
+		return err
+	}
+	pause, reason := listAgain, string(qrie.Transient)
+	var fault *qrie.Fault
+	if errors.As(why, &fault) {
+		reason = string(fault.Kind)
+		switch fault.Kind {
+		case qrie.Denied, qrie.Unreached, qrie.Invalid:
+			pause = listAgainLater
+		}
+	}
+	now := s.w.Now()
+	ref := qrie.Ref{Account: t.Account, Region: t.Region, Type: t.Type}
+	if rt, ok := resources.Find(t.Type); ok {
+		ref.Global = rt.Global
+	}
+	err := s.w.Store.PutDirty(s.ctx, store.DirtyMark{Ref: ref, Events: t.Events, Reason: reason, DueAt: now.Add(pause), Attempts: 1, Since: now})
+	if err != nil {
+		return fmt.Errorf("plan another listing of %s in %s: %w", t.Type, t.Account, err)
+	}
+	return nil
 }
 
 // readAll marks resources and waits until each was read or put off.
@@ -175,6 +212,7 @@ func (s *session) sweep(t scanTask) error {
 		}
 		page.Next = []string{follow.id()}
 	} else {
+		s.allSeen(t)
 		s.w.metrics.scanSuccess.WithLabelValues(qrie.ServiceOf(t.Type)).Set(float64(s.w.Now().Unix()))
 	}
 	return s.finishPage(t.Job, page)

@@ -3,11 +3,15 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
+	"github.com/qrie-sec/qrie/stream"
 )
 
 // Intervals of what runs by the clock.
@@ -18,6 +22,10 @@ const (
 	policyEvery    = 24 * time.Hour
 	recountEvery   = 24 * time.Hour
 	maintainEvery  = time.Hour
+	// dueEvery is how soon a verdict follows a date that has passed.
+	dueEvery = time.Minute
+	// closeEvery is how soon what is left of removed accounts is closed.
+	closeEvery = 10 * time.Minute
 )
 
 // listedJobs is among how many of the newest jobs of a kind one is looked for.
@@ -94,6 +102,8 @@ func (w *Worker) schedule(ctx context.Context) {
 		_, err := w.Rejudge(ctx, "", "scheduled")
 		return err
 	})
+	w.scheduleTask(ctx, "due", dueEvery, func() error { return w.judgeDue(ctx) })
+	w.scheduleTask(ctx, "close-accounts", closeEvery, func() error { return w.closeAccounts(ctx) })
 	w.scheduleTask(ctx, "recount", recountEvery, func() error {
 		drift, err := w.Store.Recount(ctx)
 		if len(drift) > 0 {
@@ -140,4 +150,84 @@ func (w *Worker) scheduleTask(ctx context.Context, name string, interval time.Du
 		return
 	}
 	w.warn(ctx, name, run())
+}
+
+// dueBatch bounds how many resources are judged anew at a time because of the
+// date; the others follow a minute later.
+const dueBatch = 2000
+
+// judgeDue has those resources judged anew whose verdicts may have changed
+// because a moment has passed. They stay due until that is done.
+func (w *Worker) judgeDue(ctx context.Context) error {
+	due, err := w.Store.DueResources(ctx, w.Now(), dueBatch)
+	if err != nil {
+		return fmt.Errorf("read what is due: %w", err)
+	}
+	var order []string
+	tasks := map[string]*judgeTask{}
+	for _, ref := range due {
+		key := ref.Account + "|" + ref.Type
+		if tasks[key] == nil {
+			order = append(order, key)
+			tasks[key] = &judgeTask{Account: ref.Account, Type: ref.Type, Note: "time passed"}
+		}
+		tasks[key].Resources = append(tasks[key].Resources, ref.ResourceID())
+	}
+	var records []stream.Record
+	for _, key := range order {
+		t := *tasks[key]
+		for part := range slices.Chunk(t.Resources, judgePageSize) {
+			t.Resources = part
+			r, err := encode(kindJudge, t.key(), []judgeTask{t})
+			if err != nil {
+				return err
+			}
+			records = append(records, r)
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := w.Stream.Publish(ctx, records); err != nil {
+		return fmt.Errorf("have what is due judged anew: %w", err)
+	}
+	return nil
+}
+
+// closeStep bounds what one write of the store closes.
+const closeStep = 200
+
+// closeAccounts resolves what is left of accounts that are no longer watched,
+// for whoever removed one and was cut short.
+func (w *Worker) closeAccounts(ctx context.Context) error {
+	// The counts come first: an account added in between is then seen as
+	// watched, and the store refuses to close what is.
+	counts, err := w.Store.CountResources(ctx, store.EachAccount)
+	if err != nil {
+		return fmt.Errorf("count resources by account: %w", err)
+	}
+	if err := w.desk.reload(ctx); err != nil {
+		return err
+	}
+	closed := map[string]bool{}
+	for _, c := range counts {
+		if _, watched := w.desk.account(c.Account); watched || c.Total == 0 || closed[c.Account] {
+			continue
+		}
+		closed[c.Account] = true
+		for {
+			n, err := store.CloseAccount(ctx, w.Store, c.Account, w.Now(), closeStep)
+			if errors.Is(err, qrie.ErrConflict) {
+				break // added again meanwhile
+			}
+			if err != nil {
+				return fmt.Errorf("close account %s: %w", c.Account, err)
+			}
+			if n == 0 {
+				w.Log.Info("closed an account that is no longer watched", "account", c.Account)
+				break
+			}
+		}
+	}
+	return nil
 }

@@ -28,7 +28,8 @@ type session struct {
 	wait    sync.WaitGroup
 	seen    recent
 	// listed tells when a type was listed last because an event asked for it.
-	listed times
+	listed    times
+	deletions guard
 }
 
 const (

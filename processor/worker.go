@@ -74,6 +74,7 @@ type Options struct {
 type Worker struct {
 	Options
 	desk    *desk
+	health  *health
 	decoder *ingest.Decoder
 	labels  map[string]string // service of each event source
 	metrics *metrics
@@ -129,6 +130,7 @@ func New(o Options) (*Worker, error) {
 	return &Worker{
 		Options:  o,
 		desk:     &desk{store: o.Store, catalogue: o.Policies, log: o.Log},
+		health:   &health{store: o.Store, now: o.Now, log: o.Log},
 		decoder:  ingest.NewDecoder(types),
 		labels:   serviceLabels(types),
 		metrics:  newMetrics(o.Registerer),
@@ -146,7 +148,13 @@ const reloadEvery = time.Second
 // Run works until ctx ends, then drains and returns. It returns an error only
 // when it cannot go on.
 func (w *Worker) Run(ctx context.Context) error {
+	if err := w.upgrade(ctx); err != nil {
+		return err
+	}
 	if err := w.desk.reload(ctx); err != nil {
+		return err
+	}
+	if err := w.health.reload(ctx); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -162,6 +170,14 @@ func (w *Worker) Run(ctx context.Context) error {
 				w.Log.Warn("reload of launches and accounts failed; the last ones stay in force", "error", err)
 			}
 			w.measure()
+		})
+	})
+	g.Go(func() error {
+		return every(ctx, healthEvery, func() {
+			if err := w.health.reload(ctx); err != nil && ctx.Err() == nil {
+				w.Log.Warn("what other workers found wrong with accounts is not known", "error", err)
+			}
+			w.measureHealth()
 		})
 	})
 	g.Go(func() error { return every(ctx, drainEvery, func() { w.drainDirty(ctx) }) })
@@ -188,6 +204,16 @@ func every(ctx context.Context, interval time.Duration, f func()) error {
 // EventsPerSecond is how many events were taken from the stream each second,
 // over about the last ten.
 func (w *Worker) EventsPerSecond() float64 { return math.Float64frombits(w.pace.Load()) }
+
+// measureHealth publishes how many accounts are well, and how many are not.
+func (w *Worker) measureHealth() {
+	counts, ok := w.health.count(), len(w.desk.allAccounts())
+	for _, state := range worst {
+		w.metrics.accounts.WithLabelValues(string(state)).Set(float64(counts[state]))
+		ok -= counts[state]
+	}
+	w.metrics.accounts.WithLabelValues("ok").Set(float64(max(ok, 0)))
+}
 
 // measure publishes how much is held and running, and the pace.
 func (w *Worker) measure() {

@@ -17,6 +17,8 @@ type Account struct {
 	OU           string            `json:"ou" doc:"Path such as /Workloads/Prod; empty if unknown"`
 	Tags         map[string]string `json:"tags"`
 	Regions      []string          `json:"regions"`
+	Health       string            `json:"health" enum:"ok,role_denied,mass_delete,denied,throttled" doc:"The worst of the conditions"`
+	Conditions   []Condition       `json:"conditions" doc:"What is wrong with reading the account"`
 	OpenFindings int64             `json:"open_findings"`
 	Resources    int64             `json:"resources"`
 }
@@ -46,6 +48,10 @@ func (s *Server) listAccounts(ctx context.Context, _ *struct{}) (*body[[]Account
 	if err != nil {
 		return nil, err
 	}
+	health, err := s.health.get(ctx)
+	if err != nil {
+		return nil, err
+	}
 	open, stored := map[string]int64{}, map[string]int64{}
 	for _, c := range counts.findings {
 		if c.State == qrie.Active {
@@ -57,7 +63,12 @@ func (s *Server) listAccounts(ctx context.Context, _ *struct{}) (*body[[]Account
 	}
 	list := make([]Account, 0, len(accounts))
 	for _, a := range accounts {
+		conditions := make([]Condition, 0, len(health[a.ID]))
+		for _, c := range health[a.ID] {
+			conditions = append(conditions, conditionOf(c))
+		}
 		list = append(list, Account{
+			Health: healthOf(health[a.ID]), Conditions: conditions,
 			AccountID: a.ID, Name: a.Name, OU: a.OU, Tags: notNilMap(a.Tags), Regions: notNil(a.Regions),
 			OpenFindings: open[a.ID], Resources: stored[a.ID],
 		})

@@ -211,6 +211,9 @@ func TestEveryOperationFails(t *testing.T) {
 			if route.method == "PUT" {
 				body = `{"status":"active"}`
 			}
+			if route.id == "release-deletions" {
+				body = `{"resource_type":"AWS::S3::Bucket"}`
+			}
 			a := r.ask(route.method, path, body)
 			if a.StatusCode != want {
 				t.Fatalf("%s %s: %d %s, want %d", route.method, path, a.StatusCode, a.body, want)

@@ -9,6 +9,7 @@ import (
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/policies"
 	"github.com/qrie-sec/qrie/resources"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // directoryAge is how old the names of accounts, and numbers broken down by
@@ -20,6 +21,7 @@ type directory struct {
 	accounts map[string]qrie.Account
 	launches map[string]qrie.Launch
 	policies *policies.Set
+	health   map[string][]store.Condition
 }
 
 func (s *Server) directory(ctx context.Context) (*directory, error) {
@@ -31,7 +33,11 @@ func (s *Server) directory(ctx context.Context) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directory{accounts: accounts, launches: launches, policies: s.policies}, nil
+	health, err := s.health.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &directory{accounts: accounts, launches: launches, policies: s.policies, health: health}, nil
 }
 
 func (s *Server) readAccounts(ctx context.Context) (map[string]qrie.Account, error) {

@@ -28,6 +28,7 @@ type Finding struct {
 	State          qrie.State      `json:"state" enum:"ACTIVE,RESOLVED"`
 	Resolution     qrie.Resolution `json:"resolution,omitempty" enum:"fixed,resource_deleted,policy_deleted,out_of_scope,account_removed"`
 	Unknown        string          `json:"unknown,omitempty" doc:"Why the policy cannot be judged any more; the state is then the last one known"`
+	Stale          *Condition      `json:"stale,omitempty" doc:"Why the resource cannot be read at present; what is shown is the last that was seen"`
 	FirstSeen      time.Time       `json:"first_seen"`
 	OpenedAt       time.Time       `json:"opened_at" doc:"Of the present or last opening"`
 	ChangedAt      time.Time       `json:"changed_at"`
@@ -40,13 +41,17 @@ type Finding struct {
 }
 
 func (d *directory) finding(f qrie.Finding) Finding {
+	var stale *Condition
+	if f.State == qrie.Active {
+		stale = d.stale(f.Ref)
+	}
 	return Finding{
 		ID: f.ID, ARN: f.Ref.ARN, ResourceID: f.Ref.ResourceID(), ResourceName: f.Name, ResourceType: f.Ref.Type,
 		Policy: f.Policy, PolicyTitle: d.policyTitle(f.Policy), PolicyStatus: d.policyStatus(f.Policy),
 		AccountID: f.Ref.Account, AccountName: d.accountName(f.Ref.Account), AccountService: f.Ref.AccountService(),
 		Service: f.Ref.Service(), Region: f.Ref.Region,
 		Severity: f.Severity, SeverityLabel: f.Severity.Band(),
-		State: f.State, Resolution: f.Resolution, Unknown: f.Unknown,
+		State: f.State, Resolution: f.Resolution, Unknown: f.Unknown, Stale: stale,
 		FirstSeen: f.FirstSeen.UTC(), OpenedAt: f.OpenedAt.UTC(), ChangedAt: f.ChangedAt.UTC(),
 		ResolvedAt: utc(f.ResolvedAt), LastEvaluated: f.LastEvaluated.UTC(),
 		Summary: f.Summary, Reopened: f.Reopened, Cause: causeOf(f.Cause),

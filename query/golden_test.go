@@ -77,9 +77,12 @@ func goldenRequests(r *rig) []struct{ name, method, path, body, ifMatch string }
 		{"policy_update", "PUT", "/api/v1/policies/S3BucketListed", `{"severity":95,"scope":{"include_accounts":["` + prod + `"]}}`, `"g1"`},
 		{"policy_delete", "DELETE", "/api/v1/policies/S3BucketListed", "", `"g5"`},
 		{"policy_launch", "POST", "/api/v1/policies", `{"policy_id":"S3BucketListed"}`, ""},
+		{"release_deletions", "POST", "/api/v1/accounts/" + staging + "/actions/release-deletions", `{"resource_type":"AWS::S3::Bucket"}`, ""},
+		get("deliveries", "/api/v1/deliveries"),
+		{"delivery_replay", "POST", "/api/v1/deliveries/webhook/t_2/actions/replay", "", ""},
 		{"scan_start", "POST", "/api/v1/scans", `{"accounts":["` + prod + `"],"services":["s3"]}`, ""},
-		get("job", "/api/v1/jobs/job-3"),
-		{"job_cancel", "POST", "/api/v1/jobs/job-3/actions/cancel", "", ""},
+		get("job", "/api/v1/jobs/job-4"),
+		{"job_cancel", "POST", "/api/v1/jobs/job-4/actions/cancel", "", ""},
 		get("problem", "/api/v1/findings?severty=high&page_size=0"),
 	}
 }

@@ -43,7 +43,7 @@ func (s *Server) launchPolicy(ctx context.Context, in *launchIn) (*launchOut, er
 	}
 	id, now := p.ID, s.now() // the body may hold an alias
 	l := qrie.Launch{
-		Policy: id, Status: qrie.LaunchActive, Scope: in.Body.Scope.scope(), Params: in.Body.Params,
+		Policy: id, Status: qrie.LaunchActive, Definition: p.Definition(), Scope: in.Body.Scope.scope(), Params: in.Body.Params,
 		Severity: severityOverride(in.Body.Severity), Remediation: in.Body.Remediation, CreatedAt: now, UpdatedAt: now,
 	}
 	if err := s.checkLaunch(l); err != nil {
@@ -134,6 +134,7 @@ func (s *Server) updatePolicy(ctx context.Context, in *updateIn) (*updateOut, er
 
 type deleteIn struct {
 	ID      string `path:"id" maxLength:"100"`
+	Purge   bool   `query:"purge" doc:"Forget its findings, too; what happened stays in the timelines of the resources"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the policy as it was read"`
 }
 
@@ -141,7 +142,8 @@ type deleteIn struct {
 type Deleted struct {
 	Message         string `json:"message"`
 	FindingsDeleted int64  `json:"findings_deleted" doc:"Active findings resolved so far, as policy_deleted"`
-	Complete        bool   `json:"complete" doc:"None is left; otherwise the server goes on"`
+	FindingsPurged  int64  `json:"findings_purged" doc:"Findings forgotten so far"`
+	Complete        bool   `json:"complete" doc:"None is left; otherwise the server goes on, and qrie policy purge does if it cannot"`
 }
 
 func (s *Server) deletePolicy(ctx context.Context, in *deleteIn) (*body[Deleted], error) {
@@ -157,13 +159,20 @@ func (s *Server) deletePolicy(ctx context.Context, in *deleteIn) (*body[Deleted]
 	limited, cancel := context.WithTimeout(ctx, closeWait)
 	defer cancel()
 	closed, err := s.closeFindings(limited, id)
+	var purged int64
+	if err == nil && in.Purge {
+		purged, err = s.purgeFindings(limited, id)
+	}
 	if err != nil {
-		s.options.Log.Warn("the findings of a deleted policy are closed later", "policy", id, "closed", closed, "error", err)
+		s.options.Log.Warn("the findings of a deleted policy are closed or forgotten later", "policy", id, "closed", closed, "purged", purged, "error", err)
+		if in.Purge {
+			s.purgeLater(id)
+		}
 		s.wakeOrphans()
 	}
 	return &body[Deleted]{Body: Deleted{
 		Message:         "Policy " + id + " deleted successfully",
-		FindingsDeleted: closed, Complete: err == nil,
+		FindingsDeleted: closed, FindingsPurged: purged, Complete: err == nil,
 	}}, nil
 }
 
@@ -260,6 +269,21 @@ func (s *Server) closeFindings(ctx context.Context, policy string) (closed int64
 		}
 		if n < s.chunk {
 			return closed, nil
+		}
+	}
+}
+
+// purgeFindings forgets the resolved findings of a policy that is not launched,
+// until none is left or ctx ends. It returns how many it forgot.
+func (s *Server) purgeFindings(ctx context.Context, policy string) (purged int64, err error) {
+	for {
+		n, err := s.store.PurgeFindings(ctx, policy, s.chunk)
+		purged += int64(n)
+		if err != nil {
+			return purged, fmt.Errorf("forget the findings of policy %s: %w", policy, err)
+		}
+		if n < s.chunk {
+			return purged, nil
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -22,6 +24,7 @@ func (s *Server) closeOrphans(ctx context.Context) {
 		if err := s.closeOrphansOnce(ctx); err != nil && ctx.Err() == nil {
 			s.options.Log.Error("findings of deleted policies stay open for now", "error", err)
 		}
+		s.purgeOrphans(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -66,4 +69,29 @@ func (s *Server) closeOrphansOnce(ctx context.Context) error {
 		s.options.Log.Info("resolved the findings of a deleted policy", "policy", c.Policy, "findings", closed)
 	}
 	return nil
+}
+
+// purgeLater remembers to forget the findings of a policy, which a deadline cut
+// short. A process that ends forgets that it was to: 'qrie policy purge' asks
+// again.
+func (s *Server) purgeLater(policy string) {
+	s.purgeMu.Lock()
+	defer s.purgeMu.Unlock()
+	s.toPurge[policy] = true
+}
+
+func (s *Server) purgeOrphans(ctx context.Context) {
+	s.purgeMu.Lock()
+	list := slices.Sorted(maps.Keys(s.toPurge))
+	s.purgeMu.Unlock()
+	for _, policy := range list {
+		_, err := s.purgeFindings(ctx, policy)
+		if err != nil && !errors.Is(err, qrie.ErrConflict) { // launched again: nothing is to be forgotten
+			s.options.Log.Warn("the findings of a deleted policy are forgotten later", "policy", policy, "error", err)
+			continue
+		}
+		s.purgeMu.Lock()
+		delete(s.toPurge, policy)
+		s.purgeMu.Unlock()
+	}
 }

@@ -28,6 +28,7 @@ func routes() []route {
 	return []route{
 		{"GET", v1 + "/meta", "meta", "server", Open, quick, "What this server is and who the caller is", call((*Server).meta)},
 		{"GET", v1 + "/accounts", "list-accounts", "accounts", Viewer, quick, "AWS accounts, with their open findings and resources", call((*Server).listAccounts)},
+		{"POST", v1 + "/accounts/{id}/actions/release-deletions", "release-deletions", "accounts", Admin, quick, "Let deletions through that were held because there were too many at once", call((*Server).releaseDeletions)},
 		{"GET", v1 + "/services", "list-services", "services", Viewer, quick, "AWS services and their resource types", call((*Server).listServices)},
 
 		{"GET", v1 + "/findings", "list-findings", "findings", Viewer, quick, "Findings: the worst first, then the last changed", call((*Server).listFindings)},
@@ -56,6 +57,8 @@ func routes() []route {
 		{"GET", v1 + "/jobs/{id}", "get-job", "system", Viewer, quick, "One of them, with its progress", call((*Server).getJob)},
 		{"POST", v1 + "/jobs/{id}/actions/cancel", "cancel-job", "system", PolicyAuthor, quick, "End a job where it stands; what it found stays", call((*Server).cancelJob)},
 		{"POST", v1 + "/scans", "start-scan", "system", PolicyAuthor, quick, "Scan accounts or services, or judge what a policy covers anew", accepted((*Server).startScan)},
+		{"GET", v1 + "/deliveries", "list-deliveries", "system", Viewer, quick, "Transitions told to sinks, newest first", call((*Server).listDeliveries)},
+		{"POST", v1 + "/deliveries/{sink}/{transition}/actions/replay", "replay-delivery", "system", PolicyAuthor, quick, "Try one again that was given up", call((*Server).replayDelivery)},
 		{"GET", v1 + "/system", "system", "system", Viewer, quick, "How the pipeline does", call((*Server).system)},
 
 		{"GET", v1 + "/demo/changes", "list-demo-changes", "demo", Viewer, quick, "Changes that the simulated organisation can make", call((*Server).listDemoChanges)},

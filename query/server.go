@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -37,7 +38,11 @@ type Server struct {
 	orphans   chan struct{} // asks for a look at findings without a launch
 	chunk     int           // closeChunk, but for tests
 
+	purgeMu sync.Mutex
+	toPurge map[string]bool // policies of which the findings are to be forgotten
+
 	accounts  *memo[map[string]qrie.Account]
+	health    *memo[map[string][]store.Condition]
 	byAccount *memo[accountCounts]
 }
 
@@ -55,6 +60,7 @@ func New(options Options) (*Server, error) {
 		now:      func() time.Time { return o.Now().UTC() },
 		orphans:  make(chan struct{}, 1),
 		chunk:    closeChunk,
+		toPurge:  map[string]bool{},
 	}
 	s.started = s.now().Truncate(time.Second)
 	s.auth = newAuthenticator(o.Auth, o.Store, s.now, o.Random)
@@ -65,6 +71,7 @@ func New(options Options) (*Server, error) {
 		return nil, fmt.Errorf("register the metrics of the API: %w", err)
 	}
 	s.accounts = newMemo(s.now, directoryAge, s.readAccounts)
+	s.health = newMemo(s.now, directoryAge, s.readHealth)
 	s.byAccount = newMemo(s.now, directoryAge, s.readAccountCounts)
 	s.hub = newHub(o.Store, s.encodeChange, o.Log, o.MaxStreams)
 	s.dashboard = newCache(o.Store, cacheOptions{

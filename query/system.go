@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/qrie-sec/qrie/store"
 )
 
 // System is how the pipeline does.
@@ -11,6 +13,7 @@ type System struct {
 	Stream          StreamState `json:"stream"`
 	Dirty           DirtyState  `json:"dirty"`
 	DeadLetters     int64       `json:"dead_letters" doc:"Records that could not be understood or handled"`
+	Deliveries      Deliveries  `json:"deliveries"`
 	EventsPerSecond *float64    `json:"events_per_second,omitempty" doc:"Taken by the process that answers; absent where it runs no worker"`
 	LagSeconds      *float64    `json:"lag_seconds,omitempty" doc:"Of the shard that lags most"`
 }
@@ -19,6 +22,12 @@ type System struct {
 type StreamState struct {
 	Shards   []Shard   `json:"shards"`
 	Troubles []Trouble `json:"troubles" doc:"What is wrong with shards, for longer than a hand-over takes"`
+}
+
+// Deliveries counts the transitions on their way to sinks.
+type Deliveries struct {
+	Pending int64 `json:"pending"`
+	Dead    int64 `json:"dead" doc:"Given up after a day of attempts: POST …/actions/replay tries one again"`
 }
 
 // DirtyState is the marks that wait.
@@ -37,6 +46,11 @@ func (s *Server) system(ctx context.Context, _ *struct{}) (*body[System], error)
 	if state.DeadLetters, err = s.store.CountDeadLetters(ctx); err != nil {
 		return nil, fmt.Errorf("count the dead letters: %w", err)
 	}
+	deliveries, err := s.store.CountDeliveries(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count the deliveries: %w", err)
+	}
+	state.Deliveries = Deliveries{Pending: deliveries[store.DeliveryPending], Dead: deliveries[store.DeliveryDead]}
 	if s.options.Pipeline != nil {
 		p, err := s.options.Pipeline(ctx)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 type Transition struct {
 	ID            string              `json:"id"`
 	Seq           int64               `json:"seq" doc:"Order of storing; the id of the event in the live stream"`
-	Kind          qrie.TransitionKind `json:"kind" enum:"opened,reopened,changed,resolved"`
+	Kind          qrie.TransitionKind `json:"kind" enum:"opened,reopened,changed,resolved,explained" doc:"explained: an event that came late told the cause of what was there"`
 	Finding       string              `json:"finding"`
 	ARN           string              `json:"arn"`
 	ResourceID    string              `json:"resource_id"`
@@ -57,7 +57,7 @@ func (d *directory) transitions(list []qrie.Transition) []Transition {
 // detectedIn is unknown without an event, and where clocks say that the
 // decision came before the event.
 func detectedIn(t qrie.Transition) *int64 {
-	if len(t.Cause.Events) == 0 || t.Cause.Events[0].Arrived.IsZero() {
+	if t.Kind == qrie.Explained || len(t.Cause.Events) == 0 || t.Cause.Events[0].Arrived.IsZero() {
 		return nil
 	}
 	took := t.At.Sub(t.Cause.Events[0].Arrived).Milliseconds()

@@ -157,6 +157,23 @@ func newWorld(t *testing.T, changes ...func(*Options)) *rig {
 	r.job("inv-1", "inventory", "bootstrap", start.Add(-26*time.Hour), 40*time.Second, 4)
 	r.job("pol-1", "policy", "launch", start.Add(-72*time.Hour), 2*time.Second, 2)
 	must(t, r.store.PutDirty(ctx, store.DirtyMark{Ref: exports, Reason: "settle", DueAt: start.Add(time.Minute), Since: start.Add(-30 * time.Second)}))
+	for _, c := range []struct {
+		account string
+		store.Condition
+	}{
+		{prod, store.Condition{Type: "AWS::S3::Bucket", State: store.Denied, Action: "s3:GetBucketPolicy", Reason: "not authorized"}},
+		{staging, store.Condition{Type: "AWS::S3::Bucket", State: store.MassDelete, Reason: "many are gone at once"}},
+		{staging, store.Condition{State: store.RoleDenied, Action: "sts:AssumeRole", Reason: "not authorized"}},
+	} {
+		c.Since, c.UpdatedAt = start, start
+		_, err := r.store.PutCondition(ctx, c.account, c.Condition)
+		must(t, err)
+	}
+	for i, state := range store.DeliveryStates {
+		_, err := r.store.PutDelivery(ctx, store.Delivery{ID: fmt.Sprintf("webhook/t_%d", i), Sink: "webhook", Transition: fmt.Sprintf("t_%d", i), Finding: "f_1",
+			State: state, Attempts: i, NextAt: start.Add(time.Minute), CreatedAt: start, UpdatedAt: start, Payload: []byte("{}")})
+		must(t, err)
+	}
 	must(t, r.store.PutDeadLetter(ctx, store.DeadLetter{ID: "d-1", Shard: "0", Seq: "7", Key: prod, Reason: "not JSON", Arrived: start, At: start, Size: 3, Data: []byte("abc")}))
 	return r
 }

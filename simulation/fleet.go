@@ -154,7 +154,7 @@ func (f *fleet) stop() {
 // what may end a machine meets those calls that matter.
 func carry(busy, idle *machine.Link) func(ctx context.Context, name string, effect func() error) error {
 	return func(ctx context.Context, name string, effect func() error) error {
-		for _, prefix := range []string{"LaunchSet", "ListAccounts", "DueDirty", "Lock ", "look "} {
+		for _, prefix := range []string{"LaunchSet", "ListAccounts", "AccountsStamp", "ListHealth", "DueDirty", "DueResources", "Lock ", "look "} {
 			if strings.HasPrefix(name, prefix) {
 				return idle.Call(ctx, name, effect)
 			}

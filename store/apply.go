@@ -22,6 +22,12 @@ const MaxTransitions = 40
 // to be done. Otherwise the error is ErrStale or ErrConflict, as Apply promises.
 func Admit(stored Resource, e Evaluation) (repeat bool, err error) {
 	next := e.Next
+	if e.Explains {
+		if stored.Version != e.Base {
+			return false, fmt.Errorf("%s was read at version %d, stored is %d: %w", next.Ref, e.Base, stored.Version, qrie.ErrConflict)
+		}
+		return false, nil
+	}
 	if stored.Version == 0 {
 		if e.Base != 0 {
 			return false, fmt.Errorf("%s was read at version %d and is gone: %w", next.Ref, e.Base, qrie.ErrConflict)
@@ -66,6 +72,8 @@ func (e Evaluation) Valid() error {
 		return bad("it does not say when it was observed")
 	case e.Base == 0 && !e.Changed:
 		return bad("a resource that is not stored has changed by definition")
+	case e.Explains && (!e.Reread || e.Base == 0):
+		return bad("what is explained is stored, and was not observed")
 	case e.Reread && e.Changed:
 		return bad("stored documents were judged anew, so they cannot have changed")
 	case e.Changed && len(next.Document) == 0 && !next.Deleted:
@@ -84,7 +92,9 @@ func (e Evaluation) Valid() error {
 			return bad("transition %s does not say when", t.ID)
 		case !t.Severity.Valid():
 			return bad("transition %s has severity %d, which is not within 0 to 100", t.ID, t.Severity)
-		case next.Heads[t.Policy].Open != (t.Kind != qrie.Closed):
+		case e.Explains != (t.Kind == qrie.Explained):
+			return bad("transition %s is %s: an evaluation explains, or it judges", t.ID, t.Kind)
+		case !e.Explains && next.Heads[t.Policy].Open != (t.Kind != qrie.Closed):
 			return bad("transition %s (%s) does not fit the head of policy %s", t.ID, t.Kind, t.Policy)
 		}
 		seen[t.Policy] = true
@@ -158,6 +168,9 @@ func (e Evaluation) Unexplained(stored Resource) string {
 // resolved when its resource is deleted, and one of a deleted policy when the
 // policy is indeed not launched.
 func Judged(t qrie.Transition, launch *qrie.Launch) error {
+	if t.Kind == qrie.Explained {
+		return nil
+	}
 	if t.Kind == qrie.Closed {
 		switch t.Resolution {
 		case qrie.ResolvedDeleted, qrie.ResolvedAccountRemoved:
@@ -183,6 +196,9 @@ func Judged(t qrie.Transition, launch *qrie.Launch) error {
 // finding that was there before is reopened, not opened. It reports false, and
 // changes nothing, for the resolving of what is not active.
 func ApplyTransition(f *qrie.Finding, t *qrie.Transition) bool {
+	if t.Kind == qrie.Explained {
+		return explain(f, t)
+	}
 	if t.Kind == qrie.Closed {
 		if f.ID == "" || f.State != qrie.Active {
 			return false
@@ -214,6 +230,32 @@ func ApplyTransition(f *qrie.Finding, t *qrie.Transition) bool {
 	f.Ref, f.Name = t.Ref, t.Name
 	f.ChangedAt, f.Generation, f.Version = t.At.UTC(), t.Generation, t.Version
 	return true
+}
+
+// explain adds events to the causes of a finding in whose spans they are. What
+// may be behind the opening and the resolving is behind the resolving, which
+// came last. It reports false, and changes nothing, if they are behind neither.
+func explain(f *qrie.Finding, t *qrie.Transition) bool {
+	if f.ID == "" {
+		return false
+	}
+	late, found := t.Cause.Events, false
+	if f.ResolvedCause != nil {
+		if cause, ok := f.ResolvedCause.Explain(late); ok {
+			late = slices.DeleteFunc(slices.Clone(late), func(e qrie.Event) bool {
+				return slices.ContainsFunc(cause.Events, func(own qrie.Event) bool { return own.ID == e.ID })
+			})
+			f.ResolvedCause, t.Cause, found = &cause, cause, true
+		}
+	}
+	if cause, ok := f.Cause.Explain(late); ok {
+		f.Cause = cause
+		if !found {
+			t.Cause, found = cause, true
+		}
+	}
+	t.Ref, t.Name, t.Severity, t.Resolution, t.Summary = f.Ref, f.Name, f.Severity, f.Resolution, f.Summary
+	return found
 }
 
 // Join fills the members of a finding that are kept on its resource, which is

@@ -156,7 +156,7 @@ func (t *Tally) Finding(old, next qrie.Finding) {
 
 // Transition adds an opening or a resolving to the counters of its day.
 func (t *Tally) Transition(tr qrie.Transition) {
-	if tr.Kind != qrie.Changed {
+	if tr.Kind != qrie.Changed && tr.Kind != qrie.Explained {
 		t.Add(DayCounter(tr.At, tr.Severity.Band(), tr.Kind == qrie.Closed), 1, time.Time{})
 	}
 }

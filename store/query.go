@@ -14,7 +14,7 @@ func (q ResourceQuery) Normal() ResourceQuery {
 	q.Accounts, q.Services = normal(q.Accounts), normal(q.Services)
 	q.Types, q.Regions = normal(q.Types), normal(q.Regions)
 	q.Text = strings.ToLower(q.Text)
-	q.ListedBefore, q.DueBefore = q.ListedBefore.UTC(), q.DueBefore.UTC()
+	q.ListedBefore = q.ListedBefore.UTC()
 	return q
 }
 

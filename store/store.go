@@ -20,6 +20,7 @@ import (
 // where a method says so.
 type Store interface {
 	Accounts
+	Health
 	Launches
 	Resources
 	Findings
@@ -27,6 +28,7 @@ type Store interface {
 	Exceptions
 	Summaries
 	Work
+	Deliveries
 	Tokens
 	Audit
 
@@ -58,10 +60,16 @@ const (
 
 // Accounts are few: tens of thousands at the most.
 type Accounts interface {
+	// PutAccount adds or replaces an account; what is stored already is not
+	// written again.
 	PutAccount(ctx context.Context, a qrie.Account) error
 	Account(ctx context.Context, id string) (qrie.Account, error) // ErrNotFound
 	ListAccounts(ctx context.Context) ([]qrie.Account, error)     // by id
 	DeleteAccount(ctx context.Context, id string) error           // ErrNotFound
+	// AccountsStamp grows with each account that is added, changed or deleted,
+	// and stays while none is. Whoever reads it before the accounts need not
+	// read them again until it has changed.
+	AccountsStamp(ctx context.Context) (int64, error)
 }
 
 // Launches are the policies made active.
@@ -80,6 +88,12 @@ type Launches interface {
 	// how many; fewer than limit means that none is left. With ErrConflict the
 	// policy was launched again meanwhile.
 	CloseFindings(ctx context.Context, policy string, why qrie.Resolution, at time.Time, limit int) (int, error)
+	// PurgeFindings forgets up to limit resolved findings of a policy that is
+	// not launched, before their retention has passed. It returns how many;
+	// fewer than limit means that none is left. Their transitions stay in the
+	// timelines of the resources for as long as any do. ErrConflict if the
+	// policy is launched.
+	PurgeFindings(ctx context.Context, policy string, limit int) (int, error)
 }
 
 // Head is what a resource remembers of one policy's last verdict on it.
@@ -147,6 +161,12 @@ type Evaluation struct {
 	// Reread is set when stored documents were judged anew and nothing was
 	// observed: ObservedAt is then left as it is and may equal the stored one.
 	Reread bool
+	// Explains is set, with Reread, when nothing was judged either and events
+	// that came late tell who made what is stored. Each transition is then
+	// Explained, with those events as its Cause; the store finds out what of a
+	// finding they explain, if anything. The newest version takes Next.Cause.
+	// Writing it twice is ErrConflict.
+	Explains bool
 }
 
 // Version is one entry of a resource's history.
@@ -175,6 +195,9 @@ type Resources interface {
 	Apply(ctx context.Context, e Evaluation) error
 	// ListResources gives resources by type, account, Region and id.
 	ListResources(ctx context.Context, q ResourceQuery, p PageRequest) (Page[Resource], error)
+	// DueResources gives up to limit resources whose DueAt has come at now,
+	// earliest first.
+	DueResources(ctx context.Context, now time.Time, limit int) ([]qrie.Ref, error)
 	// ListVersions gives the history of a resource, newest first.
 	ListVersions(ctx context.Context, resource string, p PageRequest) (Page[Version], error)
 	// ResourceVersion reads one entry with its document. ErrNotFound.
@@ -197,8 +220,6 @@ type ResourceQuery struct {
 	WithDocument bool
 	// ListedBefore, if set, keeps what no scan or observation has seen since.
 	ListedBefore time.Time
-	// DueBefore, if set, keeps what is due by the clock.
-	DueBefore time.Time
 }
 
 // FindingQuery narrows a list of findings, in the same manner.

@@ -30,15 +30,23 @@ func configLines(cmd *cobra.Command, env func(string) (string, bool)) []string {
 		} else if f.Changed {
 			origin = "flag"
 		}
-		lines = append(lines, strings.TrimRight(fmt.Sprintf("%-18s %-40s %s", f.Name, masked(f.Value.String()), origin), " "))
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%-18s %-40s %s", f.Name, masked(f), origin), " "))
 	})
 	return lines
 }
 
-// masked hides the password of an address. No other setting is a secret: those
-// that are come from the AWS environment, or are kept in the store.
-func masked(value string) string {
-	if u, err := url.Parse(value); err == nil && u.User != nil {
+// masked hides what may be a secret in an address: its password, and of a
+// webhook all but the host. No other setting is a secret: those that are come
+// from the environment or a file, or are kept in the store.
+func masked(f *pflag.Flag) string {
+	value := f.Value.String()
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Host == "":
+		return value
+	case f.Name == "webhook-url":
+		return u.Scheme + "://" + u.Host + "/…"
+	case u.User != nil:
 		return u.Redacted()
 	}
 	return value

@@ -20,7 +20,7 @@ import (
 
 func newPolicy() *cobra.Command {
 	return group("policy", "List, check, test and try policies",
-		newPolicyList(), newPolicyShow(), newPolicyLint(), newPolicyTest(), newPolicyEval())
+		newPolicyList(), newPolicyShow(), newPolicyLint(), newPolicyTest(), newPolicyEval(), newPolicyPurge())
 }
 
 func newPolicyList() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 
 type processorOptions struct {
 	serving
+	webhook
 	accounts string
 }
 
@@ -40,7 +41,8 @@ machine itself, and to an API token of a viewer from elsewhere.`,
 			})
 		},
 	}
-	o.flags(cmd.Flags(), defaultDataDir(false), "127.0.0.1:8081", "address of health and metrics; port 0 picks a free one")
+	o.serving.flags(cmd.Flags(), defaultDataDir(false), "127.0.0.1:8081", "address of health and metrics; port 0 picks a free one")
+	o.webhook.flags(cmd.Flags())
 	cmd.Flags().StringVar(&o.accounts, "accounts", "", "YAML file of AWS accounts to watch, besides those in the store")
 	return cmd
 }
@@ -61,6 +63,10 @@ func work(ctx context.Context, o processorOptions, n *node) error {
 	if err != nil {
 		return err
 	}
+	courier, err := o.courier(n)
+	if err != nil {
+		return err
+	}
 	server, err := n.server(query.Options{Operations: true, Auth: query.Auth{Secret: n.secret}}, worker.EventsPerSecond)
 	if err != nil {
 		return err
@@ -68,6 +74,9 @@ func work(ctx context.Context, o processorOptions, n *node) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return worker.Run(ctx) })
 	g.Go(func() error { return server.Serve(ctx, n.listener) })
+	if courier != nil {
+		g.Go(func() error { return courier.Run(ctx) })
+	}
 	g.Go(func() error { return bootstrap(ctx, worker, fresh, len(w.accounts)) })
 	return g.Wait()
 }

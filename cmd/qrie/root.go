@@ -98,7 +98,7 @@ QRIE_LOG_LEVEL. A flag wins over the environment.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return tryHelp{usageError{fmt.Errorf("%w%s", err, nearestFlag(cmd, err))}, cmd.CommandPath()}
 	})
-	root.AddCommand(newUp(), newProcessor(), newQuery(), newDoctor(), newReplay(), newEvents(), newPolicy(), newStream(), newScan(), newMigrate(), newStore(), newToken(), newVersion())
+	root.AddCommand(newUp(), newProcessor(), newQuery(), newDoctor(), newReplay(), newEvents(), newPolicy(), newStream(), newScan(), newAccount(), newDeliveries(), newMigrate(), newStore(), newToken(), newVersion())
 	return root
 }
 

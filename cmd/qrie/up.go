@@ -22,6 +22,7 @@ import (
 
 type upOptions struct {
 	serving
+	webhook
 	accounts string
 	open     bool
 	demo     demoOptions
@@ -53,9 +54,10 @@ of its kind, and with 'qrie processor' and 'qrie query', which split the work.`,
 		},
 	}
 	f := cmd.Flags()
-	o.flags(f, "", "127.0.0.1:8080", "address of the dashboard and the API; port 0 picks a free one")
+	o.serving.flags(f, "", "127.0.0.1:8080", "address of the dashboard and the API; port 0 picks a free one")
 	f.Lookup("data").Usage = "data directory (default ~/.local/share/qrie/data, or .../demo with --demo)"
 	f.StringVar(&o.accounts, "accounts", "", "YAML file of the AWS accounts to watch")
+	o.webhook.flags(f)
 	f.BoolVar(&o.open, "open", false, "open the dashboard in the browser")
 	f.BoolVar(&o.demo.on, "demo", false, "simulate an organisation instead of reading AWS")
 	f.IntVar(&o.demo.accounts, "demo-accounts", 12, "accounts of the simulated organisation")
@@ -106,6 +108,10 @@ func up(ctx context.Context, o upOptions, n *node) error {
 	if !o.demo.on {
 		auth.LoginCode = randomID(16)
 	}
+	courier, err := o.courier(n)
+	if err != nil {
+		return err
+	}
 	server, err := n.server(query.Options{UI: web.Files(), Auth: auth, Demo: w.demo, Start: starts(worker.Starter)}, worker.EventsPerSecond)
 	if err != nil {
 		return err
@@ -118,6 +124,9 @@ func up(ctx context.Context, o upOptions, n *node) error {
 	g.Go(func() error { return worker.Run(ctx) })
 	g.Go(func() error { return bootstrap(ctx, worker, fresh, len(w.accounts)) })
 	g.Go(func() error { return server.Serve(ctx, n.listener) })
+	if courier != nil {
+		g.Go(func() error { return courier.Run(ctx) })
+	}
 	if w.run != nil {
 		g.Go(func() error { return w.run(ctx) })
 	}
@@ -160,7 +169,7 @@ func launchAll(ctx context.Context, s store.Store, catalogue *policies.Set) erro
 	}
 	now := time.Now()
 	for _, p := range catalogue.All() {
-		_, err := s.PutLaunch(ctx, qrie.Launch{Policy: p.ID, Status: qrie.LaunchActive, CreatedAt: now, UpdatedAt: now}, 0)
+		_, err := s.PutLaunch(ctx, qrie.Launch{Policy: p.ID, Status: qrie.LaunchActive, Definition: p.Definition(), CreatedAt: now, UpdatedAt: now}, 0)
 		if err != nil && !errors.Is(err, qrie.ErrExists) {
 			return fmt.Errorf("launch %s: %w", p.ID, err)
 		}

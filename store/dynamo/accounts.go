@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,33 @@ func (s *Store) PutAccount(ctx context.Context, a qrie.Account) (err error) {
 	if row["Body"], err = s.pack.encode("account "+a.ID, a); err != nil {
 		return err
 	}
-	return s.put(ctx, accountsTable, row, "", nil)
+	old, err := s.get(ctx, accountsTable, accountsPart, a.ID)
+	if err != nil {
+		return fmt.Errorf("read account %s: %w", a.ID, err)
+	}
+	if old != nil && old.str("ExternalId") == a.ExternalID && bytes.Equal(old.bytes("Body"), row.bytes("Body")) {
+		return nil
+	}
+	tx := &transaction{c: s.client}
+	tx.put(accountsTable, row, "", nil)
+	tx.update(metaTable, metaPart, stampItem, stamped)
+	if err := tx.commit(ctx); err != nil {
+		return fmt.Errorf("write account %s: %w", a.ID, err)
+	}
+	return nil
+}
+
+// stamped tells who reads the stamp that the accounts have changed.
+var stamped = change{update: "ADD #Stamp :one", values: item{":one": number(1)}}
+
+// AccountsStamp reads the stamp, which is a row of its own.
+func (s *Store) AccountsStamp(ctx context.Context) (stamp int64, err error) {
+	defer s.metrics.Request("qrie_accounts", "stamp")(&err)
+	it, err := s.get(ctx, metaTable, metaPart, stampItem)
+	if err != nil {
+		return 0, fmt.Errorf("read the stamp of the accounts: %w", err)
+	}
+	return it.num("Stamp"), nil
 }
 
 func (s *Store) account(it item) (a qrie.Account, err error) {
@@ -72,9 +99,16 @@ func (s *Store) DeleteAccount(ctx context.Context, id string) (err error) {
 	if !qrie.ValidAccountID(id) {
 		return missing
 	}
-	err = s.remove(ctx, accountsTable, accountsPart, id, "attribute_exists(#AccountId)", nil)
+	tx := &transaction{c: s.client}
+	tx.remove(accountsTable, accountsPart, id, "attribute_exists(#AccountId)", nil)
+	tx.remove(accountsTable, healthPart, id, "", nil)
+	tx.update(metaTable, metaPart, stampItem, stamped)
+	err = tx.commit(ctx)
 	if errors.Is(err, errCondition) {
 		return missing
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("delete account %s: %w", id, err)
+	}
+	return nil
 }

@@ -91,6 +91,13 @@ func (w *writing) attempt(ctx context.Context) (done bool, err error) {
 	if err := tx.transitions(ctx, e.Transitions, &next); err != nil {
 		return false, fmt.Errorf("write %s: %w", e.Next.Ref, err)
 	}
+	if e.Explains && old.document != "" {
+		cause, err := s.pack.encode("a cause", e.Next.Cause)
+		if err != nil {
+			return false, err
+		}
+		tx.update(versionsTable, w.id, old.document, change{update: "SET #Cause = :c", condition: "attribute_exists(#Version)", values: item{":c": cause}})
+	}
 	if err := w.names(ctx); err != nil {
 		return false, err
 	}

@@ -158,6 +158,12 @@ func (tx *transaction) put(t tableID, row item, condition string, values item) {
 		ConditionExpression: optional(condition), ExpressionAttributeNames: aliases(nil, condition), ExpressionAttributeValues: values}})
 }
 
+func (tx *transaction) update(t tableID, pk, sk string, u change) {
+	tx.ops = append(tx.ops, types.TransactWriteItem{Update: &types.Update{TableName: aws.String(tx.c.table(t)), Key: tx.c.row(t, pk, sk),
+		UpdateExpression: optional(u.update), ConditionExpression: optional(u.condition),
+		ExpressionAttributeNames: aliases(u.names, u.update, u.condition), ExpressionAttributeValues: u.values}})
+}
+
 func (tx *transaction) remove(t tableID, pk, sk, condition string, values item) {
 	tx.ops = append(tx.ops, types.TransactWriteItem{Delete: &types.Delete{TableName: aws.String(tx.c.table(t)), Key: tx.c.row(t, pk, sk),
 		ConditionExpression: optional(condition), ExpressionAttributeNames: aliases(nil, condition), ExpressionAttributeValues: values}})

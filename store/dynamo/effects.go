@@ -28,7 +28,7 @@ func newEffects(s *Store, ref qrie.Ref) *effects {
 
 // gate holds a transition to the launch that store.Judged has let pass.
 func (x *effects) gate(t qrie.Transition, launch *qrie.Launch) {
-	if t.Kind == qrie.Closed && (t.Resolution == qrie.ResolvedDeleted || t.Resolution == qrie.ResolvedAccountRemoved) {
+	if t.Kind == qrie.Explained || t.Kind == qrie.Closed && (t.Resolution == qrie.ResolvedDeleted || t.Resolution == qrie.ResolvedAccountRemoved) {
 		return
 	}
 	x.gates[t.Policy] = gateOf(launch)

@@ -55,6 +55,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err e
 		{"dead letters", s.trimLetters},
 		{"jobs", s.trimJobs},
 		{"the audit", s.trimAudit},
+		{"deliveries", s.trimDeliveries},
 		{"the log", func(ctx context.Context, _ time.Time) (int, error) { return 0, s.tend(ctx) }},
 	} {
 		n, err := step.trim(ctx, now)

@@ -97,11 +97,8 @@ func (l *resourceList) run(ctx context.Context) (more bool, err error) {
 }
 
 func (l *resourceList) index() *index {
-	switch {
-	case l.q.Failing != nil && *l.q.Failing:
+	if l.q.Failing != nil && *l.q.Failing {
 		return &resourcesFailing
-	case !l.q.DueBefore.IsZero():
-		return &resourcesDue
 	}
 	return &resourcesByPlace
 }
@@ -187,6 +184,5 @@ func (l *resourceList) meets(r store.Resource) bool {
 	if open, _ := r.OpenFindings(); q.Failing != nil && *q.Failing != (open > 0) {
 		return false
 	}
-	return (q.ListedBefore.IsZero() || r.ListedAt.Before(q.ListedBefore)) &&
-		(q.DueBefore.IsZero() || !r.DueAt.IsZero() && r.DueAt.Before(q.DueBefore))
+	return q.ListedBefore.IsZero() || r.ListedAt.Before(q.ListedBefore)
 }

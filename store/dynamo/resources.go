@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
@@ -64,7 +65,8 @@ func (s *Store) resourceRow(r stored) (item, error) {
 		row["FailShelf"] = shelf
 	}
 	if !r.DueAt.IsZero() {
-		row["DueAt"], row["DueShelf"] = number(nanos(r.DueAt)), shelf
+		row["DueAt"], row["DueShelf"] = number(nanos(r.DueAt)), text(dueShelf(bucketOf(id, listBuckets)))
+		row["Due"] = text(digits(nanos(r.DueAt)) + "#" + id)
 	}
 	return row, nil
 }
@@ -167,4 +169,28 @@ func (s *Store) documentInto(ctx context.Context, r *stored) error {
 	}
 	r.Document, err = s.document(ctx, it)
 	return err
+}
+
+func dueShelf(bucket int) string { return fmt.Sprintf("due#%d", bucket) }
+
+// DueResources reads what is due by the clock, earliest first.
+func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) (due []qrie.Ref, err error) {
+	defer s.metrics.Request("qrie_resources", "due")(&err)
+	m := merge{c: s.client, bound: limit + listBuckets*maxFetch}
+	for b := range listBuckets {
+		m.sources = append(m.sources, &source{fetch: 25, stretch: stretch{table: resourcesTable, index: &resourcesDue, pk: dueShelf(b),
+			low: lowest(""), high: digits(nanos(now)) + "#" + highest("")}})
+	}
+	for len(due) < limit {
+		r, ok, err := m.next(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read what is due: %w", err)
+		}
+		if !ok {
+			break
+		}
+		due = append(due, qrie.Ref{Account: r.item.str("Account"), Region: r.item.str("Region"), Type: r.item.str("Type"),
+			ID: r.item.str("Id"), Global: r.item.flag("Global")})
+	}
+	return due, nil
 }

@@ -26,6 +26,7 @@ const (
 	lettersTable     tableID = "dead_letters"
 	jobsTable        tableID = "jobs"
 	exceptionsTable  tableID = "exceptions"
+	deliveriesTable  tableID = "deliveries"
 	tokensTable      tableID = "tokens"
 	auditTable       tableID = "audit"
 	metaTable        tableID = "meta"
@@ -49,7 +50,7 @@ type table struct {
 var (
 	resourcesByPlace = index{name: "place", pk: "Shelf", sk: "Place"}
 	resourcesFailing = index{name: "failing", pk: "FailShelf", sk: "Place"}
-	resourcesDue     = index{name: "due", pk: "DueShelf", sk: "Place"}
+	resourcesDue     = index{name: "due", pk: "DueShelf", sk: "Due", with: []string{"Account", "Region", "Type", "Id", "Global"}}
 	versionsWritten  = index{name: "written", pk: "Bucket", sk: "Written", with: []string{"Deleted"}}
 	findingRow       = []string{"Resource", "Account", "Region", "Type", "Policy", "OpenedAt", "Haystack"}
 	findingsAll      = index{name: "state", pk: "StateShelf", sk: "Order", with: findingRow}
@@ -59,6 +60,8 @@ var (
 	lettersNewest    = index{name: "newest", pk: "Shelf", sk: "Newest"}
 	jobsNewest       = index{name: "newest", pk: "Shelf", sk: "Newest"}
 	jobsOfKind       = index{name: "kind", pk: "Kind", sk: "Newest"}
+	deliveriesNewest = index{name: "newest", pk: "Shelf", sk: "Newest", with: []string{"Sink"}}
+	deliveriesDue    = index{name: "due", pk: "DueShelf", sk: "Due"}
 	auditOfTarget    = index{name: "target", pk: "Target", sk: "Entry"}
 )
 
@@ -71,8 +74,10 @@ var (
 //	transitions   what is not in the log yet (new#…), the log (log#…), the
 //	              outbox, and each resource's transitions by version
 //	counters      as they were at a batch of the log: totals, and by account
+//	accounts      those that are watched, and what is wrong with some of them
 //	exceptions    all of them, and again by the narrowest part of their scope
-//	meta          version, secret, names, how far what is trimmed, counted
+//	meta          version, secret, names, how far what is trimmed, counted, and
+//	              the stamp of the accounts
 var tables = map[tableID]table{
 	resourcesTable:   {pk: "ResourceId", indexes: []index{resourcesByPlace, resourcesFailing, resourcesDue}},
 	versionsTable:    {pk: "ResourceId", sk: "Version", indexes: []index{versionsWritten}},
@@ -87,6 +92,7 @@ var tables = map[tableID]table{
 	lettersTable:     {pk: "LetterId", sk: "Item", indexes: []index{lettersNewest}},
 	jobsTable:        {pk: "JobId", sk: "Item", indexes: []index{jobsNewest, jobsOfKind}},
 	exceptionsTable:  {pk: "Anchor", sk: "ExceptionId"},
+	deliveriesTable:  {pk: "DeliveryId", indexes: []index{deliveriesNewest, deliveriesDue}},
 	tokensTable:      {pk: "Part", sk: "TokenId"},
 	auditTable:       {pk: "Part", sk: "Entry", indexes: []index{auditOfTarget}},
 	metaTable:        {pk: "Part", sk: "Item"},
@@ -99,6 +105,7 @@ const (
 	trimItem    = "trim"
 	foldItem    = "fold"
 	recountItem = "recount"
+	stampItem   = "accounts"
 )
 
 func (t table) keys(x *index) []types.KeySchemaElement {

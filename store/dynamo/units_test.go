@@ -324,3 +324,34 @@ func unmetered(t testing.TB) *metrics {
 	}
 	return m
 }
+
+// TestUnitsOfAccounts holds what it costs to learn that no account has changed,
+// and to say so.
+func TestUnitsOfAccounts(t *testing.T) {
+	u := newUnitsRig(t)
+	a := qrie.Account{ID: "111122223333", Name: "shop", OU: "/Workloads/Prod", Tags: map[string]string{"team": "payments"}, RoleARN: "arn:aws:iam::111122223333:role/qrie"}
+	put := func(a qrie.Account) error { return u.s.PutAccount(t.Context(), a) }
+	changed := a
+	changed.Name = "store"
+	for _, c := range []struct {
+		name  string
+		do    func() error
+		limit units
+	}{
+		{"add an account", func() error { return put(a) }, units{write: 4, read: 1}},
+		{"the same again", func() error { return put(a) }, units{write: 0, read: 1}},
+		{"change it", func() error { return put(changed) }, units{write: 4, read: 1}},
+		{"read the stamp", func() error { _, err := u.s.AccountsStamp(t.Context()); return err }, units{write: 0, read: 1}},
+		{"delete it", func() error { return u.s.DeleteAccount(t.Context(), a.ID) }, units{write: 4, read: 0}},
+	} {
+		w, r := u.m.units, readUnits(u, u.s)
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		got := units{write: u.m.units - w, read: readUnits(u, u.s) - r}
+		t.Logf("%-16s %.1f write units, %.1f read units", c.name, got.write, got.read)
+		if got.write > c.limit.write || got.read > c.limit.read {
+			t.Errorf("%s: %.1f write and %.1f read units, at most %.1f and %.1f are wanted", c.name, got.write, got.read, c.limit.write, c.limit.read)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // PutAccount adds or replaces an account. The external id is kept in a column
@@ -21,10 +22,34 @@ func (s *Store) PutAccount(ctx context.Context, a qrie.Account) (err error) {
 		return err
 	}
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`INSERT INTO qrie_accounts (id, external_id, body) VALUES (?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, body = excluded.body`, a.ID, a.ExternalID, body)
-		return err
+		n, err := affected(tx, `INSERT INTO qrie_accounts (id, external_id, body) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, body = excluded.body
+			WHERE external_id <> excluded.external_id OR body <> excluded.body`, a.ID, a.ExternalID, body)
+		if err != nil {
+			return fmt.Errorf("write account %s: %w", a.ID, err)
+		}
+		if n == 0 {
+			return nil
+		}
+		return stampAccounts(tx)
 	})
+}
+
+// stampAccounts tells who reads the stamp that the accounts have changed.
+func stampAccounts(tx *sqlite.Tx) error {
+	if _, err := tx.Exec("UPDATE qrie_meta SET value = value + 1 WHERE name = 'accounts_stamp'"); err != nil {
+		return fmt.Errorf("stamp the accounts: %w", err)
+	}
+	return nil
+}
+
+// AccountsStamp reads the stamp.
+func (s *Store) AccountsStamp(ctx context.Context) (stamp int64, err error) {
+	defer s.metrics.Request("qrie_accounts", "stamp")(&err)
+	if err := s.db.QueryRow(ctx, "SELECT value FROM qrie_meta WHERE name = 'accounts_stamp'").Scan(&stamp); err != nil {
+		return 0, fmt.Errorf("read the stamp of the accounts: %w", err)
+	}
+	return stamp, nil
 }
 
 // Account reads one account.
@@ -69,7 +94,13 @@ func (s *Store) ListAccounts(ctx context.Context) (all []qrie.Account, err error
 func (s *Store) DeleteAccount(ctx context.Context, id string) (err error) {
 	defer s.metrics.Request("qrie_accounts", "delete")(&err)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		return deleteOne(tx, "account "+id, "DELETE FROM qrie_accounts WHERE id = ?", id)
+		if err := putHealth(tx, store.AccountHealth{Account: id}); err != nil {
+			return err
+		}
+		if err := deleteOne(tx, "account "+id, "DELETE FROM qrie_accounts WHERE id = ?", id); err != nil {
+			return err
+		}
+		return stampAccounts(tx)
 	})
 }
 

@@ -81,6 +81,11 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		Explained: next.Explained, Missing: next.Missing}); err != nil {
 		return nil, err
 	}
+	if c.Explains {
+		if c.cause, err = encode("cause", next.Cause); err != nil {
+			return nil, err
+		}
+	}
 	if c.Changed {
 		next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
 		if c.cause, err = encode("cause", next.Cause); err != nil {
@@ -184,6 +189,11 @@ func (s *Store) write(tx *sqlite.Tx, c *change) error {
 func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) error {
 	changedAt := old.ChangedAt
 	document, history := old.document, old.history
+	if c.Explains {
+		if _, err := tx.Exec("UPDATE qrie_versions SET cause = ? WHERE n = ?", c.cause, document); err != nil {
+			return err
+		}
+	}
 	if c.Changed {
 		changedAt = next.ChangedAt
 		var err error

@@ -101,3 +101,60 @@ func (s *Store) closeOne(tx *sqlite.Tx, fid, rid []byte, why qrie.Resolution, ge
 type findingIDs struct{ fid, rid []byte }
 
 func scanIDs(r *sql.Rows) (ids findingIDs, err error) { return ids, r.Scan(&ids.fid, &ids.rid) }
+
+// PurgeFindings forgets resolved findings of a policy that is not launched, a
+// few in each transaction.
+func (s *Store) PurgeFindings(ctx context.Context, policy string, limit int) (purged int, err error) {
+	defer s.metrics.Request("qrie_findings", "purge")(&err)
+	if err := s.names.load(ctx, s.db); err != nil {
+		return 0, fmt.Errorf("forget findings of %s: %w", policy, err)
+	}
+	for _, k := range s.names.kinds() {
+		if k.policy != policy {
+			continue
+		}
+		for purged < limit {
+			want, n := min(closeChunk, limit-purged), 0
+			err := s.db.Write(ctx, func(tx *sqlite.Tx) (err error) {
+				n, err = s.purgeSome(tx, k, want)
+				return err
+			})
+			if err != nil {
+				return purged, fmt.Errorf("forget findings of %s: %w", policy, err)
+			}
+			purged += n
+			if n < want {
+				break
+			}
+		}
+	}
+	return purged, nil
+}
+
+func (s *Store) purgeSome(tx *sqlite.Tx, k kind, limit int) (int, error) {
+	l, err := launch(tx, k.policy)
+	if err != nil {
+		return 0, err
+	}
+	if l != nil {
+		return 0, fmt.Errorf("it is launched: %w", qrie.ErrConflict)
+	}
+	rows, err := tx.Query("SELECT fid, rid FROM qrie_findings WHERE active = 0 AND kind = ? ORDER BY rank, newest, fid LIMIT ?", k.n, limit)
+	found, err := collect(rows, err, scanIDs)
+	if err != nil {
+		return 0, err
+	}
+	var tally store.Tally
+	for _, id := range found {
+		f, n, err := readFinding(tx, id.fid)
+		if err != nil {
+			return 0, err
+		}
+		tally.Finding(f, qrie.Finding{})
+		if _, err := tx.Exec("DELETE FROM qrie_findings WHERE n = ?", n); err != nil {
+			return 0, fmt.Errorf("forget finding %s: %w", f.ID, err)
+		}
+	}
+	_, err = s.addUp(tx, tally.Deltas())
+	return len(found), err
+}

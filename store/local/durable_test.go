@@ -253,10 +253,10 @@ func TestPlans(t *testing.T) {
 		"resources":        {store.ResourceQuery{}, "qrie_resources_list (type=? AND (account,region,id)>(?,?,?))"},
 		"resources of one": {store.ResourceQuery{Accounts: []string{account}}, "qrie_resources_list (type=? AND account=? AND (region,id)>(?,?))"},
 		"failing":          {store.ResourceQuery{Failing: &yes}, "qrie_resources_failing (type=?"},
-		"due":              {store.ResourceQuery{DueBefore: time.Unix(1, 0)}, "qrie_resources_due (type=?"},
 	} {
 		l := resourceList{store: s.Store, q: c.q.Normal()}
 		query, args := l.query(l.stretches()[0], 10)
 		explain(name, query, args, c.index, true)
 	}
+	explain("due", dueQuery, []any{0, 10}, "qrie_resources_due (due_at>? AND due_at<?)", true)
 }

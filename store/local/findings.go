@@ -38,6 +38,10 @@ func (s *Store) writeFinding(tx *sqlite.Tx, f qrie.Finding, n int64, fid, rid []
 	if err != nil {
 		return err
 	}
+	if t.Kind == qrie.Explained { // no index and no evidence changes with its cause
+		_, err := tx.Exec("UPDATE qrie_findings SET body = ? WHERE n = ?", body, n)
+		return err
+	}
 	active := asInt(f.State == qrie.Active)
 	rank, newest := 100-int64(f.Severity), -nanos(f.ChangedAt)
 	text := store.Haystack(f.Ref.ARN, f.Name, f.Summary)

@@ -41,6 +41,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time) (trimmed int, err e
 		{"dead letters", trimLetters},
 		{"jobs", trimJobs},
 		{"the audit", trimAudit},
+		{"deliveries", trimDeliveries},
 	} {
 		for {
 			n := 0

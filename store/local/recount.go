@@ -167,8 +167,8 @@ func (r *recount) resources(ctx context.Context) error {
 const nanosOfDay = int64(24 * time.Hour)
 
 func (r *recount) days(ctx context.Context) error {
-	rows, err := r.tx.QueryContext(ctx, `SELECT at / ?1, severity, kind = ?2, count(*) FROM qrie_transitions WHERE kind <> ?3 GROUP BY 1, 2, 3`,
-		nanosOfDay, string(qrie.Closed), string(qrie.Changed))
+	rows, err := r.tx.QueryContext(ctx, `SELECT at / ?1, severity, kind = ?2, count(*) FROM qrie_transitions WHERE kind NOT IN (?3, ?4) GROUP BY 1, 2, 3`,
+		nanosOfDay, string(qrie.Closed), string(qrie.Changed), string(qrie.Explained))
 	_, err = collect(rows, err, func(rows *sql.Rows) (_ struct{}, err error) {
 		var day, severity, n int64
 		var resolved bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
@@ -155,7 +156,7 @@ func (l *resourceList) stretch(ctx context.Context, st stretch) (more bool, err 
 // default tombstones do not.
 func (l *resourceList) checked() bool {
 	return !l.q.Deleted || len(l.q.Regions) > 0 || l.q.Text != "" || l.q.Failing != nil ||
-		!l.q.ListedBefore.IsZero() || !l.q.DueBefore.IsZero()
+		!l.q.ListedBefore.IsZero()
 }
 
 // query is the text and the arguments of a read. There are few texts: each is
@@ -164,11 +165,8 @@ func (l *resourceList) query(st stretch, limit int) (string, []any) {
 	failing := int64(-1)
 	index := "qrie_resources_list"
 	narrow := ""
-	switch {
-	case l.q.Failing != nil && *l.q.Failing:
+	if l.q.Failing != nil && *l.q.Failing {
 		failing, index, narrow = 1, "qrie_resources_failing", " AND open > 0"
-	case !l.q.DueBefore.IsZero():
-		index, narrow = "qrie_resources_due", " AND due_at > 0"
 	}
 	if l.q.Failing != nil && !*l.q.Failing {
 		failing = 0
@@ -176,22 +174,22 @@ func (l *resourceList) query(st stretch, limit int) (string, []any) {
 	var b strings.Builder
 	b.WriteString("SELECT " + resourceColumns + `,
 		(?1 IS NULL OR region IN (SELECT value FROM json_each(?1))) AND (?2 = '' OR instr(haystack, ?2) > 0) AND
-		(?3 < 0 OR (open > 0) = ?3) AND (?4 OR NOT deleted) AND (?5 = 0 OR listed_at < ?5) AND (?6 = 0 OR (due_at > 0 AND due_at < ?6))`)
+		(?3 < 0 OR (open > 0) = ?3) AND (?4 OR NOT deleted) AND (?5 = 0 OR listed_at < ?5)`)
 	if l.q.WithDocument {
 		b.WriteString(", (SELECT v.document FROM qrie_versions v WHERE v.n = r.document)")
 	} else {
 		b.WriteString(", NULL")
 	}
-	b.WriteString(" FROM qrie_resources r INDEXED BY " + index + " WHERE type = ?7" + narrow)
-	args := []any{jsonList(l.q.Regions), l.q.Text, failing, asInt(l.q.Deleted), nanos(l.q.ListedBefore), nanos(l.q.DueBefore), st.resourceType}
+	b.WriteString(" FROM qrie_resources r INDEXED BY " + index + " WHERE type = ?6" + narrow)
+	args := []any{jsonList(l.q.Regions), l.q.Text, failing, asInt(l.q.Deleted), nanos(l.q.ListedBefore), st.resourceType}
 	after := resourcePlace{Type: st.resourceType, Account: st.account}
 	if l.at.Type == st.resourceType && (st.account == "" || l.at.Account == st.account) {
 		after = l.at
 	}
 	if st.account == "" {
-		b.WriteString(" AND (account, region, id) > (?8, ?9, ?10) ORDER BY account, region, id LIMIT ?11")
+		b.WriteString(" AND (account, region, id) > (?7, ?8, ?9) ORDER BY account, region, id LIMIT ?10")
 	} else {
-		b.WriteString(" AND account = ?8 AND (region, id) > (?9, ?10) ORDER BY region, id LIMIT ?11")
+		b.WriteString(" AND account = ?7 AND (region, id) > (?8, ?9) ORDER BY region, id LIMIT ?10")
 	}
 	return b.String(), append(slices.Clip(args), after.Account, after.Region, after.ID, limit)
 }
@@ -207,4 +205,24 @@ func scanVersion(resource string) func(*sql.Rows) (store.Version, error) {
 		v.ObservedAt = moment(observedAt)
 		return v, decode("the cause of a version", cause, &v.Cause)
 	}
+}
+
+const dueQuery = "SELECT " + resourceColumns + " FROM qrie_resources INDEXED BY qrie_resources_due WHERE due_at > 0 AND due_at <= ? ORDER BY due_at, n LIMIT ?"
+
+// DueResources reads what is due by the clock, earliest first.
+func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) (due []qrie.Ref, err error) {
+	defer s.metrics.Request("qrie_resources", "due")(&err)
+	rows, err := s.db.Query(ctx, dueQuery, nanos(now), limit)
+	due, err = collect(rows, err, func(r *sql.Rows) (qrie.Ref, error) {
+		var row resourceRow
+		if err := r.Scan(row.into()...); err != nil {
+			return qrie.Ref{}, err
+		}
+		found, err := row.resource(s.pack)
+		return found.Ref, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what is due: %w", err)
+	}
+	return due, nil
 }

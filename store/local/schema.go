@@ -123,4 +123,20 @@ CREATE INDEX qrie_exceptions_anchor ON qrie_exceptions (anchor);
 
 CREATE TABLE qrie_audit (at INTEGER NOT NULL, id TEXT NOT NULL, target TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (at, id)) WITHOUT ROWID;
 CREATE INDEX qrie_audit_target ON qrie_audit (target, at, id);
+`, `
+INSERT INTO qrie_meta VALUES ('accounts_stamp', 0);
+
+DROP INDEX qrie_resources_due;
+CREATE INDEX qrie_resources_due ON qrie_resources (due_at, n) WHERE due_at > 0;
+
+CREATE TABLE qrie_health (account TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE qrie_deliveries (
+	id TEXT PRIMARY KEY, state TEXT NOT NULL, sink TEXT NOT NULL, revision INTEGER NOT NULL,
+	created INTEGER NOT NULL, next_at INTEGER NOT NULL, body BLOB NOT NULL,
+	payload BLOB -- zstd
+);
+CREATE INDEX qrie_deliveries_newest ON qrie_deliveries (created DESC, id);
+CREATE INDEX qrie_deliveries_state ON qrie_deliveries (state, created DESC, id);
+CREATE INDEX qrie_deliveries_due ON qrie_deliveries (next_at, id) WHERE state = 'pending';
 `}

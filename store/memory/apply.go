@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -94,6 +95,10 @@ func follow(old resource, e store.Evaluation) resource {
 			// changed.
 			next.Ref, next.Deleted, next.Name, next.Tags = old.Ref, old.Deleted, old.Name, old.Tags
 			next.Cause, next.Explained, next.Missing = old.Cause, old.Explained, old.Missing
+		}
+		if n := len(next.versions); e.Explains && n > 0 {
+			next.versions = slices.Clone(next.versions) // whoever reads the old ones may still do so
+			next.versions[n-1].Cause = next.Cause
 		}
 		return next
 	}

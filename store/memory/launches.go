@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -17,9 +18,17 @@ func (s *Store) PutAccount(ctx context.Context, a qrie.Account) error {
 	}
 	a = cloneAccount(a)
 	return s.do(ctx, "PutAccount "+a.ID, func() error {
-		s.accounts.put(a.ID, a)
+		if old, err := s.accounts.get(a.ID); err != nil || !reflect.DeepEqual(old, a) {
+			s.accounts.put(a.ID, a)
+			s.stamp++
+		}
 		return nil
 	})
+}
+
+// AccountsStamp implements store.Accounts.
+func (s *Store) AccountsStamp(ctx context.Context) (int64, error) {
+	return ask(ctx, s, "AccountsStamp", func() (int64, error) { return s.stamp, nil })
 }
 
 // Account implements store.Accounts.
@@ -39,7 +48,14 @@ func (s *Store) ListAccounts(ctx context.Context) ([]qrie.Account, error) {
 
 // DeleteAccount implements store.Accounts.
 func (s *Store) DeleteAccount(ctx context.Context, id string) error {
-	return s.do(ctx, "DeleteAccount "+id, func() error { return s.accounts.remove(id) })
+	return s.do(ctx, "DeleteAccount "+id, func() error {
+		if err := s.accounts.remove(id); err != nil {
+			return err
+		}
+		_ = s.health.remove(id) // most are well
+		s.stamp++
+		return nil
+	})
 }
 
 // LaunchSet implements store.Launches.
@@ -92,6 +108,30 @@ func (s *state) unchanged(policy string, base int64) error {
 		return fmt.Errorf("launch of %s was read at generation %d and is at %d: %w", policy, base, stored.Generation, qrie.ErrConflict)
 	}
 	return nil
+}
+
+// PurgeFindings implements store.Launches.
+func (s *Store) PurgeFindings(ctx context.Context, policy string, limit int) (int, error) {
+	return ask(ctx, s, "PurgeFindings "+policy, func() (int, error) {
+		if s.launches.has(policy) {
+			return 0, fmt.Errorf("forget findings of %s: it is launched: %w", policy, qrie.ErrConflict)
+		}
+		var resolved []finding
+		for _, f := range s.findings {
+			if f.Policy == policy && f.State == qrie.Resolved {
+				resolved = append(resolved, f)
+			}
+		}
+		slices.SortFunc(resolved, by(func(f finding) place { return placeOfFinding(f.Finding) }))
+		resolved = resolved[:min(len(resolved), limit)]
+		var tally store.Tally
+		for _, f := range resolved {
+			tally.Finding(f.Finding, qrie.Finding{})
+			delete(s.findings, f.ID)
+		}
+		s.count(&tally)
+		return len(resolved), nil
+	})
 }
 
 // CloseFindings implements store.Launches.

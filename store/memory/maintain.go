@@ -71,6 +71,9 @@ func (s *state) trimFindings(now time.Time) (n int) {
 
 func (s *state) trimWork(now time.Time) int {
 	return s.letters.trim(func(d store.DeadLetter) bool { return d.At.Before(now.Add(-store.KeepDeadLetters)) }) +
+		s.deliveries.trim(func(d store.Delivery) bool {
+			return d.State != store.DeliveryPending && d.CreatedAt.Before(now.Add(-store.KeepOutbox))
+		}) +
 		s.audit.trim(func(e store.AuditEntry) bool { return e.At.Before(now.Add(-store.KeepAudit)) }) +
 		s.jobs.trim(func(j *job) bool { return j.Started.Before(now.Add(-store.KeepJobs)) })
 }

@@ -52,6 +52,7 @@ type state struct {
 
 	mu          sync.Mutex
 	accounts    table[qrie.Account]
+	stamp       int64              // of the accounts
 	launches    table[qrie.Launch] // by policy
 	generation  int64
 	resources   map[string]resource // by id
@@ -70,6 +71,8 @@ type state struct {
 	tokens      table[store.Token]
 	exceptions  table[store.Exception]
 	audit       table[store.AuditEntry]
+	health      table[store.AccountHealth]
+	deliveries  table[store.Delivery]
 }
 
 // New makes an empty store.
@@ -91,6 +94,8 @@ func New(o Options) *Store {
 		tokens:     table[store.Token]{what: "API token"},
 		exceptions: table[store.Exception]{what: "exception"},
 		audit:      table[store.AuditEntry]{what: "audit entry"},
+		health:     table[store.AccountHealth]{what: "health of account"},
+		deliveries: table[store.Delivery]{what: "delivery"},
 	}}
 }
 

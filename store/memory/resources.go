@@ -1,10 +1,12 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
@@ -61,8 +63,7 @@ func meetsResource(q store.ResourceQuery, r store.Resource) bool {
 		(q.Text == "" || strings.Contains(store.Haystack(r.Name, r.Ref.ID, r.Ref.ARN), q.Text)) &&
 		(q.Failing == nil || *q.Failing == (failing > 0)) &&
 		(q.Deleted || !r.Deleted) &&
-		(q.ListedBefore.IsZero() || r.ListedAt.Before(q.ListedBefore)) &&
-		(q.DueBefore.IsZero() || !r.DueAt.IsZero() && r.DueAt.Before(q.DueBefore))
+		(q.ListedBefore.IsZero() || r.ListedAt.Before(q.ListedBefore))
 }
 
 // among reports whether a filter lets a value through.
@@ -91,5 +92,24 @@ func (s *Store) ResourceVersion(ctx context.Context, resource string, version in
 			}
 		}
 		return store.Version{}, fmt.Errorf("version %d of resource %s: %w", version, resource, qrie.ErrNotFound)
+	})
+}
+
+// DueResources implements store.Resources.
+func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) ([]qrie.Ref, error) {
+	return ask(ctx, s, "DueResources", func() (due []qrie.Ref, err error) {
+		var rows []store.Resource
+		for _, r := range s.resources {
+			if !r.DueAt.IsZero() && !r.DueAt.After(now) {
+				rows = append(rows, r.Resource)
+			}
+		}
+		slices.SortFunc(rows, func(a, b store.Resource) int {
+			return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.Ref.Key(), b.Ref.Key()))
+		})
+		for _, r := range rows[:min(len(rows), limit)] {
+			due = append(due, r.Ref)
+		}
+		return due, nil
 	})
 }

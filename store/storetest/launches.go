@@ -133,4 +133,82 @@ var launchCases = []testCase{
 		w.ok(err)
 		same(w, "closed", closed, 2)
 	}},
+	{"purging forgets what is resolved, of a policy that is not launched", func(w *world) {
+		l := w.launched(public, version)[public]
+		const n = 30
+		for i := range n {
+			w.apply(look{ref: bucket(accountA, fmt.Sprintf("b%02d", i)), doc: "v1", fails: map[string]qrie.Severity{public: 90, version: 60}})
+		}
+		_, err := w.s.PurgeFindings(w.ctx, public, 10)
+		w.want(err, qrie.ErrConflict)
+		_, err = w.s.DeleteLaunch(w.ctx, public, l.Generation)
+		w.ok(err)
+		purged, err := w.s.PurgeFindings(w.ctx, public, 10)
+		w.ok(err)
+		same(w, "purged while they are active", purged, 0)
+		w.tick(time.Minute)
+		_, err = w.s.CloseFindings(w.ctx, public, qrie.ResolvedPolicyDeleted, w.now, 20)
+		w.ok(err)
+		purged, err = w.s.PurgeFindings(w.ctx, public, 15)
+		w.ok(err)
+		same(w, "purged first", purged, 15)
+		w.consistent()
+		purged, err = w.s.PurgeFindings(w.ctx, public, 15)
+		w.ok(err)
+		same(w, "purged then", purged, 5)
+		w.consistent()
+		page, err := w.s.ListFindings(w.ctx, store.FindingQuery{Policies: []string{public}}, store.PageRequest{})
+		w.ok(err)
+		same(w, "left", len(page.Items), n-20)
+		_, err = w.s.CloseFindings(w.ctx, public, qrie.ResolvedPolicyDeleted, w.now, 20)
+		w.ok(err)
+		w.launched(public)
+		_, err = w.s.PurgeFindings(w.ctx, public, 15)
+		w.want(err, qrie.ErrConflict)
+		w.tick(time.Minute)
+		ref := bucket(accountA, "b00")
+		w.apply(look{ref: ref, doc: "v1", fails: map[string]qrie.Severity{public: 90, version: 60}})
+		same(w, "it may come back", w.finding(ref, public).State, qrie.Active)
+		same(w, "the other policy", w.finding(ref, version).State, qrie.Active)
+		w.consistent()
+	}},
+	{"closing an account", func(w *world) {
+		w.launched(public, version)
+		w.ok(w.s.PutAccount(w.ctx, qrie.Account{ID: accountA}))
+		const n = 12
+		for i := range n {
+			w.apply(look{ref: bucket(accountA, fmt.Sprintf("b%02d", i)), doc: "v1", fails: map[string]qrie.Severity{public: 90, version: 60}})
+		}
+		w.apply(look{ref: bucket(accountB, "other"), doc: "v1", fails: map[string]qrie.Severity{public: 90}})
+		_, err := store.CloseAccount(w.ctx, w.s, accountA, w.now, 5)
+		w.want(err, qrie.ErrConflict)
+		w.ok(w.s.DeleteAccount(w.ctx, accountA))
+		w.tick(time.Minute)
+		total := 0
+		for {
+			closed, err := store.CloseAccount(w.ctx, w.s, accountA, w.now, 5)
+			w.ok(err)
+			if closed == 0 {
+				break
+			}
+			total += closed
+			w.consistent()
+		}
+		same(w, "closed", total, n)
+		ref := bucket(accountA, "b00")
+		f := w.finding(ref, public)
+		same(w, "resolution", f.Resolution, qrie.ResolvedAccountRemoved)
+		same(w, "resolved at", f.ResolvedAt, w.now)
+		same(w, "a tombstone", w.state(ref).Deleted, true)
+		same(w, "the other account", w.finding(bucket(accountB, "other"), public).State, qrie.Active)
+		counts, err := w.s.CountResources(w.ctx, accountA)
+		w.ok(err)
+		for _, c := range counts {
+			same(w, "resources of "+c.Type, c.Total, int64(0))
+		}
+		w.tick(time.Minute) // it is watched again
+		w.apply(look{ref: ref, doc: "v1", fails: map[string]qrie.Severity{public: 90, version: 60}})
+		same(w, "seen again", w.finding(ref, public).State, qrie.Active)
+		w.consistent()
+	}},
 }

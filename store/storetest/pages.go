@@ -110,8 +110,6 @@ func (w *world) resourceQueries() map[string]store.ResourceQuery {
 		"not failing":         {Failing: &no},
 		"failing of accounts": {Failing: &yes, Accounts: []string{accountA, accountB}, Services: []string{"s3"}},
 		"listed before":       {ListedBefore: w.now.Add(-10 * time.Second), Types: []string{"AWS::S3::Bucket"}},
-		"due":                 {DueBefore: w.now.Add(50 * time.Minute)},
-		"due and text":        {DueBefore: w.now.Add(50 * time.Minute), Text: "due-1", Accounts: []string{accountA}},
 	}
 }
 
@@ -121,7 +119,7 @@ func meetsResource(q store.ResourceQuery, r store.Resource) bool {
 	open, _ := r.OpenFindings()
 	return in(q.Accounts, r.Ref.Account) && in(q.Services, r.Ref.Service()) && in(q.Types, r.Ref.Type) && in(q.Regions, r.Ref.Region) &&
 		(text(r.Name) || text(r.Ref.ID) || text(r.Ref.ARN)) && (q.Failing == nil || *q.Failing == (open > 0)) && (q.Deleted || !r.Deleted) &&
-		(q.ListedBefore.IsZero() || r.ListedAt.Before(q.ListedBefore)) && (q.DueBefore.IsZero() || !r.DueAt.IsZero() && r.DueAt.Before(q.DueBefore))
+		(q.ListedBefore.IsZero() || r.ListedAt.Before(q.ListedBefore))
 }
 
 func byPlace(a, b store.Resource) int {
@@ -350,5 +348,41 @@ var pageCases = []testCase{
 			w.ok(err)
 			same(w, fmt.Sprintf("page of %d", asked), len(page.Items), want)
 		}
+	}},
+	{"what is due by the clock, earliest first", func(w *world) {
+		w.launched(public)
+		var want []string
+		for i := range 9 {
+			ref := bucket(accountA, fmt.Sprint("due-", i))
+			if i%2 == 0 {
+				ref = group(accountB, "eu-west-1", fmt.Sprint("sg-", i))
+			}
+			e := w.judge(look{ref: ref, doc: "v1"})
+			e.Next.DueAt = w.now.Add(time.Duration(9-i) * time.Minute)
+			w.ok(w.s.Apply(w.ctx, e))
+			want = append([]string{ref.ResourceID()}, want...)
+		}
+		w.apply(look{ref: bucket(accountA, "never"), doc: "v1"})
+		due := func(at time.Time, limit int) (out []string) {
+			refs, err := w.s.DueResources(w.ctx, at, limit)
+			w.ok(err)
+			for _, ref := range refs {
+				out = append(out, ref.ResourceID())
+			}
+			return out
+		}
+		same(w, "before the first", due(w.now.Add(time.Minute-1), 10), []string(nil))
+		same(w, "at the first", due(w.now.Add(time.Minute), 10), want[:1])
+		same(w, "the first four", due(w.now.Add(time.Hour), 4), want[:4])
+		same(w, "all", due(w.now.Add(time.Hour), 100), want)
+		ref := bucket(accountA, "due-7")
+		e := w.judge(look{ref: ref, doc: "v1", reread: true})
+		e.Next.DueAt = w.now.Add(24 * time.Hour)
+		w.ok(w.s.Apply(w.ctx, e))
+		w.tick(time.Minute)
+		w.apply(look{ref: bucket(accountA, "due-5")}) // a tombstone is never due
+		same(w, "after one was judged and one deleted", due(w.now.Add(time.Hour), 100), slices.DeleteFunc(slices.Clone(want), func(id string) bool {
+			return id == ref.ResourceID() || id == bucket(accountA, "due-5").ResourceID()
+		}))
 	}},
 }

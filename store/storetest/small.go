@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -36,6 +37,57 @@ var smallCases = []testCase{
 		w.want(w.s.DeleteAccount(w.ctx, accountB), qrie.ErrNotFound)
 		_, err = w.s.Account(w.ctx, accountB)
 		w.want(err, qrie.ErrNotFound)
+	}},
+	{"the stamp of the accounts changes with them", func(w *world) {
+		stamp := func() int64 {
+			w.Helper()
+			n, err := w.s.AccountsStamp(w.ctx)
+			w.ok(err)
+			return n
+		}
+		last := stamp()
+		grown := func(what string, err error) {
+			w.Helper()
+			w.ok(err)
+			now := stamp()
+			if now <= last {
+				w.Errorf("%s: stamp %d after %d", what, now, last)
+			}
+			last = now
+		}
+		a := qrie.Account{ID: accountA, Name: "first", Tags: map[string]string{"b": "2", "a": "1"}}
+		grown("added", w.s.PutAccount(w.ctx, a))
+		a.Name = "renamed"
+		grown("renamed", w.s.PutAccount(w.ctx, a))
+		a.ExternalID = "secret"
+		grown("another secret", w.s.PutAccount(w.ctx, a))
+		grown("another account", w.s.PutAccount(w.ctx, qrie.Account{ID: accountB}))
+
+		w.ok(w.s.PutAccount(w.ctx, a))
+		same(w, "stamp after the same again", stamp(), last)
+		w.want(w.s.DeleteAccount(w.ctx, accountC), qrie.ErrNotFound)
+		if w.s.PutAccount(w.ctx, qrie.Account{ID: "12"}) == nil {
+			w.Error("an account id of two digits was taken")
+		}
+		same(w, "stamp after refusals", stamp(), last)
+		w.reopen()
+		same(w, "stamp after reopening", stamp(), last)
+		grown("deleted", w.s.DeleteAccount(w.ctx, accountA))
+		grown("added again", w.s.PutAccount(w.ctx, a))
+
+		const writers = 8
+		var wg sync.WaitGroup
+		for i := range writers {
+			wg.Go(func() {
+				if err := w.s.PutAccount(w.ctx, qrie.Account{ID: fmt.Sprintf("%012d", i)}); err != nil {
+					w.Errorf("put an account: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if now := stamp(); now < last+writers {
+			w.Errorf("stamp %d after %d and %d accounts at once", now, last, writers)
+		}
 	}},
 	{"names that cannot be kept are refused, and name nothing", func(w *world) {
 		for _, name := range []string{"", strings.Repeat("x", store.MaxName+1)} {

@@ -48,6 +48,9 @@ func Run(t *testing.T, a Adapter) {
 		{"Small", smallCases},
 		{"Exceptions", exceptionCases},
 		{"Audit", auditCases},
+		{"Explain", explainCases},
+		{"Health", healthCases},
+		{"Deliveries", deliveryCases},
 		{"Retention", retentionCases},
 		{"Concurrency", concurrencyCases},
 	} {

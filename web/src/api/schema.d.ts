@@ -18,6 +18,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{id}/actions/release-deletions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let deletions through that were held because there were too many at once */
+        post: operations["release-deletions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/changes": {
         parameters: {
             query?: never;
@@ -29,6 +46,40 @@ export interface paths {
         get: operations["list-changes"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Transitions told to sinks, newest first */
+        get: operations["list-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{sink}/{transition}/actions/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try one again that was given up */
+        post: operations["replay-delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -541,6 +592,13 @@ export interface components {
     schemas: {
         Account: {
             account_id: string;
+            /** @description What is wrong with reading the account */
+            conditions: components["schemas"]["Condition"][];
+            /**
+             * @description The worst of the conditions
+             * @enum {string}
+             */
+            health: "ok" | "role_denied" | "mass_delete" | "denied" | "throttled";
             name: string;
             /** Format: int64 */
             open_findings: number;
@@ -592,6 +650,25 @@ export interface components {
             detail?: string;
             name: string;
             ok: boolean;
+        };
+        Condition: {
+            /** @description The IAM action that lacks */
+            action?: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When somebody let the deletions through
+             */
+            released_at?: string;
+            /** @description Left out: the whole account */
+            resource_type?: string;
+            /** Format: date-time */
+            since: string;
+            /**
+             * @description The role cannot be assumed; too many resources are gone at once; an IAM action lacks; AWS asks for patience
+             * @enum {string}
+             */
+            state: "role_denied" | "mass_delete" | "denied" | "throttled";
         };
         Coverage: {
             /**
@@ -654,14 +731,59 @@ export interface components {
             total_open_findings: number;
         };
         Deleted: {
-            /** @description None is left; otherwise the server goes on */
+            /** @description None is left; otherwise the server goes on, and qrie policy purge does if it cannot */
             complete: boolean;
             /**
              * Format: int64
              * @description Active findings resolved so far, as policy_deleted
              */
             findings_deleted: number;
+            /**
+             * Format: int64
+             * @description Findings forgotten so far
+             */
+            findings_purged: number;
             message: string;
+        };
+        Deliveries: {
+            /**
+             * Format: int64
+             * @description Given up after a day of attempts: POST …/actions/replay tries one again
+             */
+            dead: number;
+            /** Format: int64 */
+            pending: number;
+        };
+        Delivery: {
+            /** Format: int64 */
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Why the last attempt failed */
+            error?: string;
+            finding_id: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description Of the next attempt, while it is pending
+             */
+            next_at?: string;
+            /** @example webhook */
+            sink: string;
+            /** @enum {string} */
+            state: "pending" | "delivered" | "dead";
+            /**
+             * Format: int64
+             * @description HTTP status of the last answer
+             */
+            status?: number;
+            transition_id: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        DeliveryList: {
+            deliveries: components["schemas"]["Delivery"][];
+            next_token?: string;
         };
         DemoApplied: {
             actor: string;
@@ -764,6 +886,8 @@ export interface components {
             severity: number;
             /** @enum {string} */
             severity_label: "critical" | "high" | "medium" | "low" | "informational";
+            /** @description Why the resource cannot be read at present; what is shown is the last that was seen */
+            stale?: components["schemas"]["Condition"];
             /** @enum {string} */
             state: "ACTIVE" | "RESOLVED";
             summary: string;
@@ -826,6 +950,8 @@ export interface components {
             severity: number;
             /** @enum {string} */
             severity_label: "critical" | "high" | "medium" | "low" | "informational";
+            /** @description Why the resource cannot be read at present; what is shown is the last that was seen */
+            stale?: components["schemas"]["Condition"];
             /** @enum {string} */
             state: "ACTIVE" | "RESOLVED";
             summary: string;
@@ -1210,6 +1336,15 @@ export interface components {
              */
             type: string;
         };
+        ReleaseInBody: {
+            /** @description Of which deletions are held */
+            resource_type: string;
+        };
+        Released: {
+            condition: components["schemas"]["Condition"];
+            /** @description The scan that looks at them now; absent where the next scheduled one does */
+            job_id?: string;
+        };
         Remediation: {
             cli: string;
             /** @description Steps in the AWS console */
@@ -1450,6 +1585,7 @@ export interface components {
              * @description Records that could not be understood or handled
              */
             dead_letters: number;
+            deliveries: components["schemas"]["Deliveries"];
             dirty: components["schemas"]["DirtyState"];
             /**
              * Format: double
@@ -1500,8 +1636,11 @@ export interface components {
             detected_in_ms?: number;
             finding: string;
             id: string;
-            /** @enum {string} */
-            kind: "opened" | "reopened" | "changed" | "resolved";
+            /**
+             * @description explained: an event that came late told the cause of what was there
+             * @enum {string}
+             */
+            kind: "opened" | "reopened" | "changed" | "resolved" | "explained";
             policy: string;
             policy_title: string;
             region: string;
@@ -1673,6 +1812,41 @@ export interface operations {
             };
         };
     };
+    "release-deletions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Released"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-changes": {
         parameters: {
             query?: {
@@ -1693,6 +1867,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChangeList"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-deliveries": {
+        parameters: {
+            query?: {
+                /** @description Entries on one page */
+                page_size?: number;
+                /** @description From the page before; opaque, and good for the same filter only */
+                next_token?: string;
+                sink?: string;
+                /** @description Left out: all */
+                state?: "pending" | "delivered" | "dead";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "replay-delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sink: string;
+                transition: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
                 };
             };
             /** @description A problem */
@@ -2268,7 +2511,10 @@ export interface operations {
     };
     "delete-policy": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Forget its findings, too; what happened stays in the timelines of the resources */
+                purge?: boolean;
+            };
             header?: {
                 /** @description The ETag of the policy as it was read */
                 "If-Match"?: string;

@@ -11,6 +11,7 @@ export type JsonObject = { [key: string]: Json };
 export type Meta = Schemas["Meta"];
 export type SeverityLabel = Schemas["SeverityBand"]["label"];
 export type Account = Schemas["Account"];
+export type Condition = Schemas["Condition"];
 export type Service = Schemas["Service"];
 
 export type Cause = Schemas["Cause"];

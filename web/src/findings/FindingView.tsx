@@ -4,7 +4,7 @@ import { lazy, type ReactNode, Suspense } from "react";
 import { ApiError } from "~/api/client";
 import * as queries from "~/api/queries";
 import type { FindingDetail } from "~/api/types";
-import { resolution } from "~/lib/format";
+import { resolution, staleWords } from "~/lib/format";
 import type { FindingTab } from "~/lib/search";
 import { AccountName } from "~/ui/Account";
 import { Button, buttonClass } from "~/ui/Button";
@@ -148,6 +148,7 @@ function Notices({ finding: f }: { finding: FindingDetail }) {
   const notices: string[] = [];
   if (f.unknown)
     notices.push(`Cannot be evaluated at present, the state is the last one known: ${f.unknown}`);
+  if (f.stale) notices.push(staleWords(f.stale));
   if (f.policy_status === "suspended")
     notices.push("The policy is suspended: the finding is kept as it was and not evaluated.");
   if (f.resource_deleted) notices.push("The resource has been deleted.");

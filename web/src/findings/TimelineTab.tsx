@@ -36,10 +36,12 @@ const dot: Record<Transition["kind"], string> = {
   reopened: "border-critical-mark bg-critical-mark",
   changed: "border-control bg-surface",
   resolved: "border-ok bg-ok",
+  explained: "border-control bg-surface",
 };
 
 function words(t: Transition): string {
   if (t.kind === "changed") return "Evidence or severity changed";
+  if (t.kind === "explained") return "Cause found";
   if (t.kind === "resolved")
     return `Resolved${t.resolution ? `: ${resolution(t.resolution)}` : ""}`;
   return t.kind === "opened" ? "Opened" : "Reopened";

@@ -1,4 +1,5 @@
 // How values are written. Every function is pure; "now" is given in.
+import type { Condition } from "~/api/types";
 
 const group = new Intl.NumberFormat("en-US");
 
@@ -90,6 +91,24 @@ const resolutions: Record<string, string> = {
 
 export function resolution(reason: string | undefined): string {
   return reason ? (resolutions[reason] ?? reason.replaceAll("_", " ")) : "";
+}
+
+const conditions: Record<Condition["state"], string> = {
+  role_denied: "its role cannot be assumed",
+  mass_delete: "deletions are held",
+  denied: "a permission is missing",
+  throttled: "AWS asks for patience",
+};
+
+/** What is wrong with reading an account, in a few words. */
+export function conditionWords(state: Condition["state"]): string {
+  return conditions[state];
+}
+
+/** Why a finding may be out of date. */
+export function staleWords(c: Condition): string {
+  const action = c.action ? ` (${c.action})` : "";
+  return `The resource cannot be read at present, because ${conditions[c.state]}${action}: what is shown was seen before ${absolute(c.since)}.`;
 }
 
 /** A word of the catalogue for people: "data_protection" is "Data protection". */

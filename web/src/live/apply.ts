@@ -39,6 +39,9 @@ function patchPage(page: FindingPage, batch: Transition[]): FindingPage {
     findings: page.findings.map((f) => {
       const t = byFinding.get(f.id);
       if (!t) return f;
+      // It tells who made what was there before, and nothing of the finding
+      // itself; which cause it tells, the finding says when it is read again.
+      if (t.kind === "explained") return f;
       const next = {
         ...f,
         severity: t.severity,

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import * as queries from "~/api/queries";
 import type { Account } from "~/api/types";
-import { accountId, count, plural } from "~/lib/format";
+import { accountId, conditionWords, count, plural } from "~/lib/format";
 import { PageHeader } from "~/shell/PageHeader";
 import { type Column, Grid } from "~/ui/Grid";
 import { Loaded } from "~/ui/Query";
@@ -29,6 +29,12 @@ const columns: Column<Account>[] = [
     cell: (a) => <Dim>{a.ou}</Dim>,
   },
   {
+    key: "health",
+    header: "Health",
+    width: "minmax(110px, 0.7fr)",
+    cell: (a) => <Health account={a} />,
+  },
+  {
     key: "regions",
     header: "Regions",
     width: "minmax(120px, 1fr)",
@@ -51,6 +57,22 @@ const columns: Column<Account>[] = [
     cell: (a) => count(a.open_findings),
   },
 ];
+
+function Health({ account: a }: { account: Account }) {
+  const worst = a.conditions.find((c) => c.state === a.health);
+  if (!worst) return <Dim>ok</Dim>;
+  const text = conditionWords(worst.state);
+  return (
+    <span
+      className="text-medium"
+      title={a.conditions
+        .map((c) => [c.resource_type, c.reason].filter(Boolean).join(": "))
+        .join("\n")}
+    >
+      {text}
+    </span>
+  );
+}
 
 function Dim({ children }: { children: string }) {
   return <span className="text-ink-2">{children}</span>;

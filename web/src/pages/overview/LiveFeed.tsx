@@ -19,6 +19,7 @@ const verb: Record<Transition["kind"], string> = {
   reopened: "reopened",
   changed: "changed",
   resolved: "resolved",
+  explained: "explained",
 };
 
 /** What opened and what was resolved, as it happens. It stands still under the pointer. */

@@ -1,8 +1,10 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { call } from "~/api/client";
 import * as queries from "~/api/queries";
 import type { Job, Shard, System } from "~/api/types";
 import { count, isTime, lagWords, plural, shortSpan } from "~/lib/format";
 import { PageHeader } from "~/shell/PageHeader";
+import { Button } from "~/ui/Button";
 import { Panel } from "~/ui/Panel";
 import { Progress } from "~/ui/Progress";
 import { Loaded } from "~/ui/Query";
@@ -42,6 +44,7 @@ function Figures({ system: s }: { system: System }) {
     ["Records waiting", waiting(s)],
     ["Resources to be read again", count(s.dirty.count)],
     ["Dead letters", count(s.dead_letters)],
+    ["Messages given up", count(s.deliveries.dead)],
   ];
   return (
     <section aria-label="Stream" className="rounded border border-border bg-surface">
@@ -164,10 +167,34 @@ function Jobs({ jobs }: { jobs: Job[] }) {
           </span>
           <Progress job={job} />
           <span className="text-right text-ink-2">
-            <Ago at={job.finished ?? job.started} />
+            {job.state === "running" ? (
+              <Cancel job={job} />
+            ) : (
+              <Ago at={job.finished ?? job.started} />
+            )}
           </span>
         </li>
       ))}
     </ul>
+  );
+}
+
+function Cancel({ job }: { job: Job }) {
+  const client = useQueryClient();
+  const cancel = useMutation({
+    mutationFn: () =>
+      call(`/jobs/${encodeURIComponent(job.id)}/actions/cancel`, { method: "POST" }),
+    onSettled: () => client.invalidateQueries({ queryKey: ["jobs"] }),
+  });
+  return (
+    <Button
+      disabled={cancel.isPending}
+      onClick={() => cancel.mutate()}
+      title={
+        cancel.isError ? cancel.error.message : "End this job where it stands; what it found stays"
+      }
+    >
+      {cancel.isError ? "Not cancelled" : "Cancel"}
+    </Button>
   );
 }

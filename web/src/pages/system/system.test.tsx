@@ -1,6 +1,7 @@
 import { screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
-import type { Shard, System } from "~/api/types";
+import type { Job, Shard, System } from "~/api/types";
 import { openApp } from "~/testing/app";
 
 const shard = (with_: Partial<Shard>): Shard => ({
@@ -18,6 +19,7 @@ const system = (stream: System["stream"]): System => ({
   stream,
   dirty: { count: 0 },
   dead_letters: 0,
+  deliveries: { pending: 0, dead: 3 },
   lag_seconds: 2,
 });
 
@@ -61,4 +63,36 @@ test("trouble is told in words, and what is known of the backlog is added up", a
   expect(within(trouble).getByText("nobody has owned shard-1 for 45s")).toBeTruthy();
   const figures = within(screen.getByRole("region", { name: "Stream" }));
   expect(figures.getByText("Records waiting").nextSibling?.textContent).toBe("7");
+  expect(figures.getByText("Messages given up").nextSibling?.textContent).toBe("3");
+});
+
+test("a job that runs can be cancelled, and one that has ended cannot", async () => {
+  const job = (id: string, state: Job["state"]): Job => ({
+    id,
+    kind: "inventory",
+    scope: "all accounts",
+    reason: "request",
+    state,
+    started: "2026-03-18T10:30:00Z",
+    pages: 4,
+    done: 1,
+    items: 40,
+    failed: 0,
+  });
+  const jobs = [job("a", "running"), { ...job("b", "done"), finished: "2026-03-18T10:31:00Z" }];
+  const cancelled: string[] = [];
+  await openApp("/system", {
+    "GET /system": () => system({ shards: [], troubles: [] }),
+    "GET /jobs": () => ({ jobs }),
+    "POST /jobs/a/actions/cancel": () => {
+      cancelled.push("a");
+      jobs[0] = job("a", "cancelled");
+      return jobs[0];
+    },
+  });
+  const button = await screen.findByRole("button", { name: "Cancel" });
+  expect(screen.getAllByRole("button", { name: "Cancel" })).toHaveLength(1);
+  await userEvent.click(button);
+  expect(await screen.findByText(/cancelled/)).toBeTruthy();
+  expect(cancelled).toEqual(["a"]);
 });

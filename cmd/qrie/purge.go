@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// purgeStep is how many findings are forgotten in one write of the store.
+const purgeStep = 200
+
+func newPolicyPurge() *cobra.Command {
+	var b backends
+	cmd := &cobra.Command{
+		Use:   "purge POLICY",
+		Short: "Forget the resolved findings of a policy that is not launched",
+		Long: `Forget the resolved findings of a policy that is no longer launched, with their
+history, before their retention has passed. Delete the launch first, on the page of
+the policy or with DELETE /api/v1/policies/POLICY.`,
+		Args: args(1, 1, "the id of a policy"),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return b.with(cmd.Context(), existingDataDir, storeOnly, func(o *opened) error {
+				p := newProgress(cmd.ErrOrStderr(), 0, "findings")
+				defer p.clear()
+				total := 0
+				for {
+					n, err := o.store.PurgeFindings(cmd.Context(), ids[0], purgeStep)
+					if err != nil {
+						return err
+					}
+					total += n
+					if n < purgeStep {
+						break
+					}
+					p.update(int64(total), int64(total))
+				}
+				p.clear()
+				fmt.Fprintf(cmd.OutOrStdout(), "%d findings of %s forgotten\n", total, ids[0])
+				return nil
+			})
+		},
+	}
+	b.flags(cmd.Flags(), defaultDataDir(true))
+	return cmd
+}

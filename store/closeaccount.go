@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/qrie-sec/qrie"
+)
+
+// CloseAccount closes up to limit resources of an account that is no longer
+// watched: their findings resolve as account_removed, and what is stored of
+// them is a tombstone, which goes after its retention. It returns how many; 0
+// means that none is left. ErrConflict if the account is watched. Cut short, it
+// may be repeated.
+func CloseAccount(ctx context.Context, s Store, account string, at time.Time, limit int) (closed int, err error) {
+	if _, err := s.Account(ctx, account); !errors.Is(err, qrie.ErrNotFound) {
+		if err == nil {
+			err = qrie.ErrConflict
+		}
+		return 0, fmt.Errorf("account %s is watched: %w", account, err)
+	}
+	page, err := s.ListResources(ctx, ResourceQuery{Accounts: []string{account}}, PageRequest{Size: min(limit, MaxPage)})
+	if err != nil {
+		return 0, fmt.Errorf("list the resources of account %s: %w", account, err)
+	}
+	for _, r := range page.Items {
+		stored, err := s.ResourceState(ctx, r.Ref)
+		if errors.Is(err, qrie.ErrNotFound) || err == nil && stored.Deleted {
+			continue
+		}
+		if err != nil {
+			return closed, fmt.Errorf("read %s: %w", r.Ref, err)
+		}
+		err = s.Apply(ctx, removal(stored, at))
+		if errors.Is(err, qrie.ErrConflict) || errors.Is(err, qrie.ErrStale) {
+			closed++ // it changed meanwhile, and is left for the next time
+			continue
+		}
+		if err != nil {
+			return closed, fmt.Errorf("close %s: %w", r.Ref, err)
+		}
+		closed++
+	}
+	return closed, nil
+}
+
+// removal is the evaluation that closes a resource.
+func removal(stored Resource, at time.Time) Evaluation {
+	next := stored
+	next.ObservedAt, next.ListedAt, next.ChangedAt = at, at, at
+	next.Deleted, next.Document, next.Hash, next.DueAt = true, nil, "", time.Time{}
+	next.Tags, next.Missing, next.Heads = nil, nil, map[string]Head{}
+	next.Cause = qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Note: "the account is no longer watched"}
+	e := Evaluation{Base: stored.Version, Next: next, Changed: true}
+	for policy, h := range stored.Heads {
+		if !h.Open {
+			continue
+		}
+		finding := stored.Ref.FindingID(policy)
+		e.Transitions = append(e.Transitions, qrie.Transition{
+			ID: qrie.TransitionID(finding, stored.Version+1, h.Generation, qrie.Closed), Kind: qrie.Closed, Finding: finding,
+			Ref: stored.Ref, Name: stored.Name, Policy: policy, Severity: h.Severity, Resolution: qrie.ResolvedAccountRemoved,
+			Cause: next.Cause, At: at, Generation: h.Generation, Version: stored.Version + 1,
+		})
+	}
+	return e
+}
