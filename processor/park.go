@@ -68,7 +68,9 @@ func (s *session) park(ctx context.Context, m touched, why error) error {
 		pause = max(pause, fault.RetryAfter)
 	}
 	if errors.As(why, &not) {
-		pause, attempts = not.wait, m.Attempt // it was not its own turn that failed
+		// It was not its own turn that failed. But it must come back as a look
+		// that was put off, not as what events say anew: that may be passed over.
+		pause, attempts = not.wait, max(m.Attempt, 1)
 	}
 	s.w.Log.Info("resource cannot be read now and will be tried again", "resource", m.Ref.String(), "reason", reason, "pause", pause, "error", why)
 	now := s.w.Now()

@@ -251,21 +251,17 @@ func (r *run) calmDown() {
 // event will tell, one scan is due, which lists everything: not one that is given
 // up in part, because what failed before is not tried again yet.
 func (r *run) settle() {
+	r.quiet()
+	if !r.blind && !r.givenUp() {
+		return
+	}
+	r.blind = true
 	for range 20 {
-		job := store.Job{}
-		if r.blind {
-			time.Sleep(time.Minute)
-			job = r.scan("calm", processor.Extent{})
-		}
-		if !r.quiet() {
-			r.watch.wrong("after %s there is still something to do: %s", quietWithin, r.left())
-			return
-		}
-		if job.ID != "" {
-			var err error
-			if job, err = r.store.Job(r.ctx, job.ID); err != nil {
-				r.watch.wrong("the scan is not known any more: %v", err)
-			}
+		job := r.scan("calm", processor.Extent{})
+		r.quiet()
+		job, err := r.store.Job(r.ctx, job.ID)
+		if err != nil {
+			r.watch.wrong("the scan is not known any more: %v", err)
 		}
 		if job.Error == "" {
 			return
@@ -275,19 +271,28 @@ func (r *run) settle() {
 	r.watch.wrong("no scan comes to a good end")
 }
 
+// givenUp reports whether a scan was given up in part.
+func (r *run) givenUp() bool {
+	jobs, err := r.store.ListJobs(r.ctx, "inventory", 1000)
+	if err != nil {
+		r.watch.wrong("the store does not tell the jobs: %v", err)
+	}
+	return slices.ContainsFunc(jobs, func(j store.Job) bool { return j.Error != "" })
+}
+
 // quietWithin bounds how long the workers may need after the faults have ended:
 // what was put off for half an hour by a clock that goes wrong by ten minutes,
 // twice, and a little.
 const quietWithin = 2 * time.Hour
 
 // quiet waits until nothing is left to do.
-func (r *run) quiet() bool {
-	for until := r.now().Add(quietWithin); r.now().Before(until); time.Sleep(5*time.Second + time.Microsecond) {
-		if r.left() == "" {
-			return true
+func (r *run) quiet() {
+	for until := r.now().Add(quietWithin); r.left() != ""; time.Sleep(5*time.Second + time.Microsecond) {
+		if r.now().After(until) {
+			r.watch.wrong("after %s there is still something to do: %s", quietWithin, r.left())
+			return
 		}
 	}
-	return false
 }
 
 // left says what is still to be done; nothing if it is empty.

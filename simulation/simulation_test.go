@@ -15,6 +15,7 @@ var (
 	seeds = flag.Uint64("seeds", 50, "how many seeds are run")
 	first = flag.Uint64("first", 1, "the first seed")
 	one   = flag.Uint64("seed", 0, "run this one and print what happens")
+	stop  = flag.Bool("stop", false, "stop at the first seed that fails")
 )
 
 // inBubble runs a seed.
@@ -24,7 +25,7 @@ func inBubble(t *testing.T, seed uint64, trace io.Writer) (o Outcome) {
 }
 
 func replay(seed uint64) string {
-	return fmt.Sprintf("go test -count=1 -run TestSeeds ./simulation -seed=%d", seed)
+	return fmt.Sprintf("make test-sim SEED=%d", seed)
 }
 
 func TestSeeds(t *testing.T) {
@@ -47,6 +48,9 @@ func TestSeeds(t *testing.T) {
 		virtual += o.Virtual
 		if len(o.Wrong) > 0 {
 			t.Errorf("seed %d: %d things are wrong, the first:\n%.2000s\nto see it again: %s", seed, len(o.Wrong), o.Wrong[0], replay(seed))
+			if *stop {
+				return
+			}
 		}
 	}
 	took := time.Since(began)
