@@ -145,7 +145,7 @@ func replayed(t *testing.T, world trailWorld, catalogue *policies.Set, records [
 	findings = map[string]string{}
 	synctest.Test(t, func(t *testing.T) {
 		// Long after the last event, as when files are replayed.
-		offset := trailObserved.AddDate(1, 0, 0).Sub(time.Now())
+		offset := time.Until(trailObserved.AddDate(1, 0, 0))
 		now := func() time.Time { return time.Now().Add(offset) }
 		db := storememory.New(storememory.Options{})
 		log := streammemory.NewLog(streammemory.Options{Now: now})
