@@ -49,7 +49,7 @@ tools:
 	node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error("qrie needs Node 20 or newer, this is " + process.version); process.exit(1) }'
 
 .PHONY: test
-test: tools check test-web test-go test-e2e ## everything
+test: tools check test-web test-go test-sim test-e2e ## everything
 
 .PHONY: test-go
 test-go: ## Go tests on real servers, one room at a time; what takes minutes is shortened
@@ -65,6 +65,17 @@ test-kinesis: ## the stream on a Kinesis server and DynamoDB Local, each in a pr
 test-dynamo: ## the store's contract and fault tests on DynamoDB Local
 	@echo "== store/dynamo on DynamoDB Local"
 	scripts/emulators.sh run dynamodb $(GO) test -count=1 -timeout 20m ./store/dynamo
+
+SEEDS ?= 2000
+FIRST ?= 1
+SEED  ?=
+.PHONY: test-sim
+test-sim: ## SEEDS simulated runs of the worker from seed FIRST on; SEED=n runs one and prints what happens
+	@scripts/simulate.sh "$(FIRST)" "$(SEEDS)" "$(SEED)"
+
+.PHONY: test-mutants
+test-mutants: ## plant each bug of a list and see that a simulation finds it within SEEDS seeds
+	@GOMAXPROCS=1 GOGC=400 $(GO) test -count=1 -timeout 0 -run TestMutants ./simulation -mutants=. -seeds=$(SEEDS)
 
 .PHONY: test-web
 test-web: web/dist/index.html ## types, style and unit tests of the dashboard

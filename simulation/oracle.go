@@ -194,6 +194,9 @@ func (r *run) judgeHistory(history []qrie.Transition, found []qrie.Finding) {
 			r.watch.wrong("%s is written twice", name)
 		}
 		ids[t.ID] = true
+		if t.Kind == qrie.Explained && ever[t.Finding] {
+			continue
+		}
 		fits := open[t.Finding]
 		switch t.Kind {
 		case qrie.Opened:

@@ -9,7 +9,7 @@ import (
 
 // someLaunch is a launch of a policy, often as it comes.
 func (r *run) someLaunch(p *policies.Policy) qrie.Launch {
-	l := qrie.Launch{Policy: p.ID, Status: qrie.LaunchActive, CreatedAt: r.now(), UpdatedAt: r.now()}
+	l := qrie.Launch{Policy: p.ID, Status: qrie.LaunchActive, Definition: p.Definition(), CreatedAt: r.now(), UpdatedAt: r.now()}
 	if r.rng.IntN(3) == 0 {
 		r.vary(&l)
 	}

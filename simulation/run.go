@@ -102,7 +102,11 @@ func newRun(seed uint64, out io.Writer) (*run, error) {
 	r.hidden = accounts[len(accounts)-p.late:]
 	for _, policy := range all.All() {
 		if r.rng.IntN(4) > 0 {
-			if _, err := r.store.PutLaunch(r.ctx, r.someLaunch(policy), 0); err != nil {
+			l := r.someLaunch(policy)
+			if r.rng.IntN(10) == 0 {
+				l.Definition = "of an older version" // until a worker starts
+			}
+			if _, err := r.store.PutLaunch(r.ctx, l, 0); err != nil {
 				return nil, err
 			}
 		}
