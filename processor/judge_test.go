@@ -185,3 +185,21 @@ func TestDocumentOfAnotherShapeIsUnknown(t *testing.T) {
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// A policy that panics is unknown by itself, and the others judge as ever.
+func TestPanicOfOnePolicy(t *testing.T) {
+	b := testBoard(t, 1, active("S3BucketVersioningDisabled", 1), active("S3BucketEncryptionDisabled", 1))
+	programs := b.programs["AWS::S3::Bucket"]
+	for i := range programs {
+		if programs[i].policy.ID == "S3BucketEncryptionDisabled" {
+			programs[i].run = nil // whatever runs it meets a nil pointer
+		}
+	}
+	stored, kinds := history(t, b, unversioned)
+	if h := stored.Heads["S3BucketEncryptionDisabled"]; h.Outcome != qrie.Unknown || !strings.Contains(h.Reason, "panicked") {
+		t.Errorf("the policy that panics: %+v", h)
+	}
+	if h := stored.Heads["S3BucketVersioningDisabled"]; h.Outcome != qrie.Fail || len(kinds) != 1 {
+		t.Errorf("the other: %+v, %v", h, kinds)
+	}
+}

@@ -727,3 +727,33 @@ func TestRemovedAccountIsClosed(t *testing.T) {
 		}
 	})
 }
+
+// A deletion that nobody told of is found by the sweep, and what was read before
+// it brings nothing back.
+func TestLostDeleteIsSwept(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		ref := bucketOf(shop, 1)
+		r.aws.put(ref, unversioned)
+		r.scan()
+		late, err := r.store.Resource(r.Context(), ref.ResourceID())
+		r.must(err)
+		time.Sleep(time.Hour)
+		r.aws.remove(ref)
+		r.scan()
+		if f := r.finding(ref, versioningOff); f.Resolution != qrie.ResolvedDeleted || f.ResolvedCause.Attribution != qrie.AttributionUnknown {
+			r.Errorf("resolved as %q, cause %+v", f.Resolution, f.ResolvedCause)
+		}
+		// A snapshot of before comes late: from a worker that stood still.
+		tombstone, err := r.store.ResourceState(r.Context(), ref)
+		r.must(err)
+		late.ObservedAt = tombstone.ObservedAt.Add(-time.Second)
+		err = r.store.Apply(r.Context(), store.Evaluation{Base: tombstone.Version, Next: late, Changed: true})
+		if !errors.Is(err, qrie.ErrStale) {
+			r.Errorf("a late snapshot is written over a tombstone: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if state, err := r.store.ResourceState(r.Context(), ref); err != nil || !state.Deleted {
+			r.Errorf("the bucket is back: %+v, %v", state, err)
+		}
+	})
+}
