@@ -27,6 +27,7 @@ type fleet struct {
 
 // life is a worker from its start to its end.
 type life struct {
+	name   string
 	m      *machine.Machine
 	links  []link
 	cancel context.CancelFunc
@@ -69,7 +70,7 @@ func (f *fleet) work(n int) {
 func (f *fleet) begin(n, i int, skew time.Duration, rng *rand.Rand) (*life, *processor.Worker, context.Context) {
 	r, name := f.r, fmt.Sprintf("worker-%d-%d", n, i)
 	m := machine.New(machine.Options{Name: name, Skew: skew, Now: r.now, Trace: r.trace.step}, rng)
-	l := &life{m: m}
+	l := &life{name: name, m: m}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopping {
@@ -94,8 +95,8 @@ func (f *fleet) begin(n, i int, skew time.Duration, rng *rand.Rand) (*life, *pro
 			jobs++
 			return fmt.Sprintf("%s-job-%d", name, jobs)
 		}},
-		Reader: reader{r.world, r.watch, add("aws", r.plan.aws), r.now},
-		Owner:  name, Jitter: jitter(r.now), Jobs: r.plan.jobs, InFlight: r.plan.inFlight, ParkFor: time.Second, ListFloor: 10 * time.Second,
+		Reader: reader{r.world, r.watch, name, add("aws", r.plan.aws), r.now},
+		Owner:  name, Jitter: jitter(r.now), InFlight: r.plan.inFlight, ParkFor: time.Second, ListFloor: 10 * time.Second,
 		Rereads: []time.Duration{5 * time.Second, 15 * time.Second, staleFor + 5*time.Second},
 	})
 	if err != nil {
@@ -121,6 +122,17 @@ func (f *fleet) one(n uint64) *life {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lives[n%uint64(len(f.lives))]
+}
+
+// pause lets a machine stand still, if it still lives.
+func (f *fleet) pause(name string, long time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.lives {
+		if l != nil && l.name == name {
+			l.m.Pause(long)
+		}
+	}
 }
 
 // calmDown switches the faults of all links off.

@@ -133,6 +133,15 @@ func (w *watch) Checkpointed(id string, epoch int64, checkpoint string) {
 	buried := map[string]bool{}
 	for _, d := range letters.Items {
 		buried[d.Shard+" "+d.Seq] = true
+		if d.Seq == "" { // a mark that made the worker panic
+			letter, err := w.r.store.DeadLetter(w.r.ctx, d.ID)
+			if err != nil {
+				w.wrong("dead letter %s cannot be read: %v", d.ID, err)
+			}
+			for _, m := range w.understand(letter.Data).marks {
+				dirty[m.Ref.Key()] = true
+			}
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

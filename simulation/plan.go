@@ -19,10 +19,7 @@ type plan struct {
 	late      int // accounts that are watched only after a while
 	pageSize  int // of AWS's listings
 	shards    int
-	// jobs are the refreshes that a worker makes at once: so many that none
-	// waits for a slot, because who of several gets it the scheduler decides.
-	jobs     int
-	inFlight int
+	inFlight  int // marks that a worker holds for a shard
 
 	store, stream, aws machine.Faults
 	log                streammemory.Faults
@@ -64,6 +61,11 @@ const (
 	actScan    // of everything
 	actWatch   // a further account is watched
 	actGarbage // a record that nobody understands
+	actSplit   // a shard becomes two
+	actMerge   // two become one
+	actRevoke  // the lease of a shard is taken from its owner
+	actPanic   // reading a resource makes the worker panic, for long
+	actAmbush  // a resource is deleted, and who has just read it stands still for long
 	actDenied  // qrie's role of an account cannot be assumed for long
 	actLacking // it lacks a permission for long
 )
@@ -79,7 +81,7 @@ func draw(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x73696d))
 	chance := func(p float64) bool { return rng.Float64() < p }
 	upTo := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d)) + 1) }
-	p := &plan{seed: seed, accounts: 1 + rng.IntN(3), pageSize: 2 + rng.IntN(6), shards: 1 + rng.IntN(4), jobs: 60 + rng.IntN(100), inFlight: 20 + rng.IntN(200)}
+	p := &plan{seed: seed, accounts: 1 + rng.IntN(3), pageSize: 2 + rng.IntN(6), shards: 1 + rng.IntN(4), inFlight: 40 + rng.IntN(200)}
 	p.resources = 10 + rng.IntN(12)
 	if p.accounts > 1 && chance(0.3) {
 		p.late = 1
@@ -166,6 +168,17 @@ func draw(seed uint64) *plan {
 	add(p.late, actWatch, 0)
 	if chance(0.3) {
 		add(1+rng.IntN(4), actGarbage, 0)
+	}
+	if chance(0.3) {
+		add(rng.IntN(3), actSplit, 0)
+		add(rng.IntN(3), actMerge, 0)
+		add(rng.IntN(3), actRevoke, 0)
+	}
+	if chance(0.15) {
+		add(1, actPanic, time.Minute)
+	}
+	if chance(0.25) {
+		add(1+rng.IntN(2), actAmbush, time.Minute)
 	}
 	if chance(0.25) {
 		add(1, actDenied, 3*time.Minute)

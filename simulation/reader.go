@@ -14,18 +14,20 @@ import (
 type reader struct {
 	world *sim.World
 	watch *watch
+	name  string // of the machine
 	link  *machine.Link
 	now   func() time.Time // AWS's, by which the answers are stamped
 }
 
 func (r reader) Describe(ctx context.Context, ref qrie.Ref) (obs qrie.Observation, err error) {
+	r.watch.mayPanic(ref)
 	began := r.now()
 	err = r.link.Call(ctx, "describe "+ref.Key(), func() (err error) {
 		if obs, err = r.world.Describe(context.Background(), ref); err != nil {
 			return err
 		}
 		obs.ObservedAt = began
-		r.watch.answered(obs)
+		r.watch.answered(r.name, obs)
 		return nil
 	})
 	if err != nil {

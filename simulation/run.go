@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -66,13 +67,14 @@ type run struct {
 	trace     *trace
 	fleet     *fleet
 
-	watched []qrie.Account // in the order in which they are watched from
-	hidden  []qrie.Account // that are not watched yet
-	faults  sim.Faults
-	due     []sim.Delivery // by time
-	events  int
-	jobs    int
-	blind   bool // something was missed that only a scan can find
+	watched  []qrie.Account // in the order in which they are watched from
+	hidden   []qrie.Account // that are not watched yet
+	faults   sim.Faults
+	due      []sim.Delivery // by time
+	events   int
+	jobs     int
+	ambushes sync.WaitGroup
+	blind    bool // something was missed that only a scan can find
 }
 
 func newRun(seed uint64, out io.Writer) (*run, error) {
@@ -124,6 +126,7 @@ func (r *run) play() {
 		r.do(d)
 	}
 	r.deliver(r.now().Add(24 * time.Hour))
+	r.ambushes.Wait()
 }
 
 // deliver brings the events that are due until a moment, each at its time.
@@ -173,6 +176,18 @@ func (r *run) do(d doing) {
 		r.scan("account", processor.Extent{Accounts: []string{a.ID}})
 	case actGarbage:
 		r.publish(stream.Record{Key: fmt.Sprint(d.n), Data: garbage[d.n%uint64(len(garbage))]})
+	case actSplit:
+		_ = r.log.Split(r.oneShard(d.n)) // or it cannot be split any more
+	case actMerge:
+		r.merge(d.n)
+	case actRevoke:
+		if err := r.log.Revoke(r.oneShard(d.n)); err != nil {
+			r.watch.wrong("the log does not revoke a lease: %v", err)
+		}
+	case actPanic:
+		r.panics(d)
+	case actAmbush:
+		r.ambushes.Go(func() { r.ambush(d) })
 	case actDenied:
 		id := r.watched[d.n%uint64(len(r.watched))].ID
 		r.faults.Unreached = append(slices.Clone(r.faults.Unreached), id)
@@ -333,5 +348,5 @@ func (r *run) left() string {
 func (a action) String() string {
 	return cmp.Or(map[action]string{actStep: "somebody does something", actBurst: "many do something", actKill: "kill", actPause: "pause", actRestart: "restart",
 		actLaunch: "launch", actChange: "change a launch", actSuspend: "suspend", actResume: "resume", actDelete: "delete a launch", actScan: "scan",
-		actWatch: "watch an account", actGarbage: "garbage", actDenied: "a role is denied", actLacking: "a permission lacks"}[a], "?")
+		actWatch: "watch an account", actSplit: "split a shard", actMerge: "merge shards", actRevoke: "revoke a lease", actPanic: "panic", actAmbush: "ambush", actGarbage: "garbage", actDenied: "a role is denied", actLacking: "a permission lacks"}[a], "?")
 }

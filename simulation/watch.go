@@ -20,6 +20,10 @@ type watch struct {
 	resources map[string]storememory.Written // what is stored, by key
 	answers   map[answer]bool                // whether AWS said that there is no such resource
 	gone      map[string]time.Time           // the newest look that found none, by key
+	readers   map[string]string              // whom AWS answered last, by key
+	waiting   map[string][]chan struct{}     // closed by the next answer, by key
+	order     []string                       // keys of what is stored, by the first writing
+	panicking string                         // key of the resource that cannot be read without a panic
 	journal
 }
 
@@ -30,7 +34,8 @@ type answer struct {
 }
 
 func newWatch(r *run) *watch {
-	return &watch{r: r, resources: map[string]storememory.Written{}, answers: map[answer]bool{}, gone: map[string]time.Time{}, journal: newJournal()}
+	return &watch{r: r, resources: map[string]storememory.Written{}, answers: map[answer]bool{}, gone: map[string]time.Time{},
+		readers: map[string]string{}, waiting: map[string][]chan struct{}{}, journal: newJournal()}
 }
 
 // wrong notes what must not be.
@@ -53,11 +58,16 @@ func (w *watch) all() []string {
 }
 
 // answered notes what AWS said.
-func (w *watch) answered(obs qrie.Observation) {
+func (w *watch) answered(machine string, obs qrie.Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := obs.Ref.Key()
 	w.answers[answer{key, obs.ObservedAt.UnixNano()}] = obs.Deleted
+	w.readers[key] = machine
+	for _, c := range w.waiting[key] {
+		close(c)
+	}
+	delete(w.waiting, key)
 	if obs.Deleted && obs.ObservedAt.After(w.gone[key]) {
 		w.gone[key] = obs.ObservedAt
 	}
@@ -69,7 +79,10 @@ func (w *watch) wrote(now storememory.Written) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := now.Ref.Key()
-	last := w.resources[key]
+	last, known := w.resources[key]
+	if !known {
+		w.order = append(w.order, key)
+	}
 	w.resources[key] = now
 	if now.ObservedAt.Before(last.ObservedAt) {
 		w.note("%s goes back in time, from %s to %s", key, last.ObservedAt, now.ObservedAt)
