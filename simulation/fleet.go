@@ -91,12 +91,12 @@ func (f *fleet) begin(n, i int, skew time.Duration, rng *rand.Rand) (*life, *pro
 	log := r.log.Open(streammemory.Process{Owner: name, Now: m.Now, Call: stream, Killed: m.Killed()})
 	jobs := 0
 	worker, err := processor.New(processor.Options{
-		Starter: processor.Starter{Stream: paced{log}, Store: r.store.Through(store), Policies: r.catalogue, Now: m.Now, NewID: func() string {
+		Starter: processor.Starter{Stream: paced{log, r.watch, r.plan.unread}, Store: r.store.Through(store), Policies: r.catalogue, Now: m.Now, NewID: func() string {
 			jobs++
 			return fmt.Sprintf("%s-job-%d", name, jobs)
 		}},
 		Reader: reader{r.world, r.watch, name, add("aws", r.plan.aws), r.now},
-		Owner:  name, Jitter: jitter(r.now), InFlight: r.plan.inFlight, ParkFor: time.Second, ListFloor: 10 * time.Second,
+		Owner:  name, Jitter: jitter(r.now), InFlight: r.plan.inFlight, Schedule: r.plan.scheduled, ParkFor: time.Second, ListFloor: 10 * time.Second,
 		Rereads: []time.Duration{5 * time.Second, 15 * time.Second, staleFor + 5*time.Second},
 	})
 	if err != nil {

@@ -183,7 +183,7 @@ func (w *watch) undone(a arrived, dirty map[string]bool) string {
 	}
 	for _, m := range a.marks {
 		key := m.Ref.Key()
-		if !w.isWatched(m.Ref.Account) || w.pending[key] > 0 || dirty[key] {
+		if !w.always[m.Ref.Account] || w.pending[key] > 0 || dirty[key] {
 			continue
 		}
 		if a.kind == "" {
@@ -227,16 +227,6 @@ func (w *watch) undone(a arrived, dirty map[string]bool) string {
 		}
 	}
 	return ""
-}
-
-func (w *watch) isWatched(account string) bool {
-	// An account that is watched later is scanned as a whole then.
-	for _, a := range w.r.watched[:w.r.plan.accounts-w.r.plan.late] {
-		if a.ID == account {
-			return true
-		}
-	}
-	return false
 }
 
 // settled is how long after an event every read shows what it did.

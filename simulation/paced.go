@@ -11,13 +11,22 @@ import (
 // paced is a stream that gives the worker a moment between records of qrie's
 // own. Two marks of one resource in one batch may run as one job or as two, as
 // the scheduler has it; a moment apart, the clock decides.
-type paced struct{ stream.Stream }
-
-func (p paced) Consume(ctx context.Context, h stream.Handler) error {
-	return p.Stream.Consume(ctx, pacedHandler{h})
+//
+// It also sees that no more is taken in hand than may be.
+type paced struct {
+	stream.Stream
+	watch *watch
+	most  int // records of a shard
 }
 
-type pacedHandler struct{ stream.Handler }
+func (p paced) Consume(ctx context.Context, h stream.Handler) error {
+	return p.Stream.Consume(ctx, pacedHandler{h, p})
+}
+
+type pacedHandler struct {
+	stream.Handler
+	paced
+}
 
 func (p pacedHandler) Handle(s *stream.Session, records []stream.Record) {
 	for len(records) > 0 && s.Context().Err() == nil {
@@ -26,6 +35,9 @@ func (p pacedHandler) Handle(s *stream.Session, records []stream.Record) {
 			n++
 		}
 		p.Handler.Handle(s, records[:n:n])
+		if open := s.Unfinished(); open > p.most {
+			p.watch.wrong("%s has %d records in hand, and may have %d", s.Shard(), open, p.most)
+		}
 		records = records[n:]
 		time.Sleep(time.Microsecond)
 	}

@@ -20,6 +20,8 @@ type plan struct {
 	pageSize  int // of AWS's listings
 	shards    int
 	inFlight  int // marks that a worker holds for a shard
+	unread    int // records of a shard that it takes before those before are done
+	scheduled bool
 
 	store, stream, aws machine.Faults
 	log                streammemory.Faults
@@ -60,6 +62,7 @@ const (
 	actDelete
 	actScan    // of everything
 	actWatch   // a further account is watched
+	actUnwatch // one no longer
 	actGarbage // a record that nobody understands
 	actSplit   // a shard becomes two
 	actMerge   // two become one
@@ -81,7 +84,7 @@ func draw(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x73696d))
 	chance := func(p float64) bool { return rng.Float64() < p }
 	upTo := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d)) + 1) }
-	p := &plan{seed: seed, accounts: 1 + rng.IntN(3), pageSize: 2 + rng.IntN(6), shards: 1 + rng.IntN(4), inFlight: 40 + rng.IntN(200)}
+	p := &plan{seed: seed, accounts: 1 + rng.IntN(3), pageSize: 2 + rng.IntN(6), shards: 1 + rng.IntN(4), inFlight: 40 + rng.IntN(200), unread: 40 + rng.IntN(200)}
 	p.resources = 10 + rng.IntN(12)
 	if p.accounts > 1 && chance(0.3) {
 		p.late = 1
@@ -166,6 +169,9 @@ func draw(seed uint64) *plan {
 		add(1+rng.IntN(2), actScan, 0)
 	}
 	add(p.late, actWatch, 0)
+	if p.scheduled = chance(0.3); p.scheduled && p.accounts-p.late > 1 && chance(0.5) {
+		add(1, actUnwatch, 0) // the schedule closes what was in somebody's hands
+	}
 	if chance(0.3) {
 		add(1+rng.IntN(4), actGarbage, 0)
 	}

@@ -85,7 +85,7 @@ func newRun(seed uint64, out io.Writer) (*run, error) {
 	p := draw(seed)
 	r := &run{plan: p, rng: rand.New(rand.NewPCG(seed, 0x72756e)), now: time.Now, ctx: context.Background(), catalogue: all, faults: p.world, trace: newTrace(out)}
 	r.watch = newWatch(r)
-	r.log = streammemory.NewLog(streammemory.Options{Shards: p.shards, Witness: r.watch})
+	r.log = streammemory.NewLog(streammemory.Options{Shards: p.shards, MaxUnfinished: p.unread, Witness: r.watch})
 	r.log.SetFaults(p.log, r.rng)
 	r.bus = r.log.Open(streammemory.Process{})
 	r.store = storememory.New(storememory.Options{Wrote: r.watch.wrote})
@@ -100,6 +100,7 @@ func newRun(seed uint64, out io.Writer) (*run, error) {
 	accounts := r.world.Accounts()
 	for _, a := range accounts[:len(accounts)-p.late] {
 		r.watchAccount(a)
+		r.watch.always[a.ID] = true
 	}
 	r.hidden = accounts[len(accounts)-p.late:]
 	for _, policy := range all.All() {
@@ -174,6 +175,8 @@ func (r *run) do(d doing) {
 		r.watchAccount(a)
 		r.blind = true // a read may be stale, and an event have been dropped just before
 		r.scan("account", processor.Extent{Accounts: []string{a.ID}})
+	case actUnwatch:
+		r.unwatchAccount(d.n)
 	case actGarbage:
 		r.publish(stream.Record{Key: fmt.Sprint(d.n), Data: garbage[d.n%uint64(len(garbage))]})
 	case actSplit:
@@ -245,6 +248,27 @@ func (r *run) watchAccount(a qrie.Account) {
 	r.watched = append(r.watched, a)
 	if err := r.store.PutAccount(r.ctx, a); err != nil {
 		r.watch.wrong("the store refuses an account: %v", err)
+	}
+}
+
+// unwatchAccount removes an account, as people do.
+func (r *run) unwatchAccount(n uint64) {
+	at := int(n % uint64(len(r.watched)))
+	id := r.watched[at].ID
+	r.watched = slices.Delete(r.watched, at, at+1)
+	r.watch.removed(id)
+	if err := r.store.DeleteAccount(r.ctx, id); err != nil {
+		r.watch.wrong("the store does not delete an account: %v", err)
+	}
+	for {
+		const step = 5
+		closed, err := store.CloseAccount(r.ctx, r.store, id, r.now(), step)
+		if err != nil {
+			r.watch.wrong("an account cannot be closed: %v", err)
+		}
+		if closed == 0 || err != nil {
+			return
+		}
 	}
 }
 
@@ -331,6 +355,15 @@ func (r *run) left() string {
 	if n, _, err := r.store.CountDirty(r.ctx); n > 0 || err != nil {
 		return fmt.Sprintf("%d marks wait, %v", n, err)
 	}
+	counts, err := r.store.CountResources(r.ctx, store.EachAccount)
+	if err != nil {
+		return err.Error()
+	}
+	for _, c := range counts {
+		if c.Total > 0 && !slices.ContainsFunc(r.watched, func(a qrie.Account) bool { return a.ID == c.Account }) {
+			return fmt.Sprintf("%d resources of account %s, which is not watched, are to be closed", c.Total, c.Account)
+		}
+	}
 	jobs, err := r.store.ListJobs(r.ctx, "", 1000)
 	if err != nil {
 		return err.Error()
@@ -348,5 +381,5 @@ func (r *run) left() string {
 func (a action) String() string {
 	return cmp.Or(map[action]string{actStep: "somebody does something", actBurst: "many do something", actKill: "kill", actPause: "pause", actRestart: "restart",
 		actLaunch: "launch", actChange: "change a launch", actSuspend: "suspend", actResume: "resume", actDelete: "delete a launch", actScan: "scan",
-		actWatch: "watch an account", actSplit: "split a shard", actMerge: "merge shards", actRevoke: "revoke a lease", actPanic: "panic", actAmbush: "ambush", actGarbage: "garbage", actDenied: "a role is denied", actLacking: "a permission lacks"}[a], "?")
+		actWatch: "watch an account", actUnwatch: "stop watching an account", actSplit: "split a shard", actMerge: "merge shards", actRevoke: "revoke a lease", actPanic: "panic", actAmbush: "ambush", actGarbage: "garbage", actDenied: "a role is denied", actLacking: "a permission lacks"}[a], "?")
 }

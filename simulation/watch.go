@@ -20,6 +20,8 @@ type watch struct {
 	resources map[string]storememory.Written // what is stored, by key
 	answers   map[answer]bool                // whether AWS said that there is no such resource
 	gone      map[string]time.Time           // the newest look that found none, by key
+	always    map[string]bool                // accounts that are watched from the beginning on; of one that comes later a scan tells
+	left      map[string]bool                // accounts that are no longer watched
 	readers   map[string]string              // whom AWS answered last, by key
 	waiting   map[string][]chan struct{}     // closed by the next answer, by key
 	order     []string                       // keys of what is stored, by the first writing
@@ -35,7 +37,7 @@ type answer struct {
 
 func newWatch(r *run) *watch {
 	return &watch{r: r, resources: map[string]storememory.Written{}, answers: map[answer]bool{}, gone: map[string]time.Time{},
-		readers: map[string]string{}, waiting: map[string][]chan struct{}{}, journal: newJournal()}
+		always: map[string]bool{}, left: map[string]bool{}, readers: map[string]string{}, waiting: map[string][]chan struct{}{}, journal: newJournal()}
 }
 
 // wrong notes what must not be.
@@ -55,6 +57,14 @@ func (w *watch) all() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.mistakes)
+}
+
+// removed notes that an account is no longer watched.
+func (w *watch) removed(account string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left[account] = true
+	delete(w.always, account)
 }
 
 // answered notes what AWS said.
@@ -89,6 +99,9 @@ func (w *watch) wrote(now storememory.Written) {
 	}
 	if now.Version != last.Version+1 {
 		w.note("%s goes from version %d to %d", key, last.Version, now.Version)
+	}
+	if now.Deleted && w.left[now.Ref.Account] {
+		return // closed with its account
 	}
 	if gone, ok := w.answers[answer{key, now.ObservedAt.UnixNano()}]; !ok || gone != now.Deleted {
 		w.note("%s is stored as observed at %s (deleted: %v), which AWS did not say", key, now.ObservedAt, now.Deleted)
