@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
@@ -39,6 +40,28 @@ func (s *session) page(job, page string, publish func(decided []byte) error, do 
 	defer s.pages.end(job + "/" + page)
 	return do(j)
 }
+
+// errNotYet is what a page returns that cannot be done at present.
+var errNotYet = errors.New("not yet")
+
+// orLater publishes a page that cannot be done yet once more, to come back a
+// little later: so it is never far from the end of the shard, and holds up no
+// checkpoint.
+func orLater[T any](s *session, k kind, key string, task T, err error) error {
+	if !errors.Is(err, errNotYet) {
+		return err
+	}
+	if !sleep(s.ctx, notYetPause) {
+		return errSessionEnded
+	}
+	r, err := encode(k, key, []T{task})
+	if err != nil {
+		return err
+	}
+	return s.publish([]stream.Record{r})
+}
+
+const notYetPause = time.Second
 
 // conclude counts a page and publishes what it decided, or what was decided
 // before, if it was counted before.

@@ -38,7 +38,6 @@ const (
 	// out. A page of a scan reads what it lists, so this bounds what all scans
 	// ask of AWS at a time, and how long a shard waits for them.
 	planAhead = 64
-	planPause = time.Second
 )
 
 // planned is what a page of a plan decided to lay out.
@@ -53,9 +52,9 @@ func (s *session) planPage(t planTask) error {
 	if err := s.w.Store.PutJob(s.ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
 		return fmt.Errorf("write job %s: %w", t.Job.ID, err)
 	}
-	return s.page(t.Job.ID, t.id(), func(decided []byte) error { return s.layOut(t, decided) }, func(job store.Job) error {
+	err := s.page(t.Job.ID, t.id(), func(decided []byte) error { return s.layOut(t, decided) }, func(job store.Job) error {
 		if job.Pages-job.Done > planAhead {
-			return goRound(s, kindPlan, planKey, t)
+			return errNotYet
 		}
 		if err := s.w.desk.reload(s.ctx); err != nil {
 			return err
@@ -81,6 +80,7 @@ func (s *session) planPage(t planTask) error {
 		}
 		return s.conclude(t.Job.ID, store.JobPage{Page: t.id(), Next: pages, Decided: decided}, func(decided []byte) error { return s.layOut(t, decided) })
 	})
+	return orLater(s, kindPlan, planKey, t, err)
 }
 
 // layOut publishes the tasks that a page of a plan decided on.
@@ -94,19 +94,6 @@ func (s *session) layOut(t planTask, decided []byte) error {
 		return err
 	}
 	return s.publish(records)
-}
-
-// goRound publishes a record once more, to come back a little later: so it is
-// never far from the end of the shard, and holds up no checkpoint.
-func goRound[T any](s *session, k kind, key string, item T) error {
-	if !sleep(s.ctx, planPause) {
-		return errSessionEnded
-	}
-	r, err := encode(k, key, []T{item})
-	if err != nil {
-		return err
-	}
-	return s.publish([]stream.Record{r})
 }
 
 // pages are the first pages of the accounts' scopes and the rest of the plan, as

@@ -14,7 +14,8 @@ const judgePageSize = 100
 // judgePage judges stored documents anew: one page of an account's resources of
 // a type, or those that are named.
 func (s *session) judgePage(t judgeTask) error {
-	return s.page(t.Job, t.id(), s.publishAs(t.key()), func(store.Job) error { return s.judgeAll(t) })
+	err := s.page(t.Job, t.id(), s.publishAs(t.key()), func(store.Job) error { return s.judgeAll(t) })
+	return orLater(s, kindJudge, t.key(), t, err)
 }
 
 func (s *session) judgeAll(t judgeTask) error {
@@ -24,7 +25,7 @@ func (s *session) judgeAll(t judgeTask) error {
 	}
 	if s.w.desk.current().foreign[t.Type] {
 		// Workers of two versions run at once, and this is the other's to do.
-		return goRound(s, kindJudge, t.key(), t)
+		return errNotYet
 	}
 	account, ok := s.w.desk.account(t.Account)
 	page := store.JobPage{Page: t.id()}

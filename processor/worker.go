@@ -129,7 +129,7 @@ func New(o Options) (*Worker, error) {
 	types := resources.All()
 	return &Worker{
 		Options:  o,
-		desk:     &desk{store: o.Store, catalogue: o.Policies, log: o.Log},
+		desk:     &desk{store: o.Store, catalogue: o.Policies, now: o.Now, log: o.Log},
 		health:   &health{store: o.Store, now: o.Now, log: o.Log},
 		decoder:  ingest.NewDecoder(types),
 		labels:   serviceLabels(types),
