@@ -423,6 +423,7 @@ func TestDueAtIsBounded(t *testing.T) {
 // TestDueAtProperty draws dates, now and parameters, and probes the verdict at
 // the moments at which it could change: none changes it before it is due.
 func TestDueAtProperty(t *testing.T) {
+	all := 0 // verdicts that changed at a moment that was found
 	check := func(name string, p *Policy, names [2]string) {
 		t.Run(name, func(t *testing.T) {
 			changed, exact := 0, 0
@@ -466,9 +467,7 @@ func TestDueAtProperty(t *testing.T) {
 				}
 			})
 			t.Logf("%d verdicts change, %d at a moment that was found", changed, exact)
-			if exact == 0 {
-				t.Error("no verdict ever changed")
-			}
+			all += exact
 		})
 	}
 	for _, c := range dated {
@@ -483,6 +482,9 @@ func TestDueAtProperty(t *testing.T) {
 	}
 	if shipped == 0 {
 		t.Error("no policy of the catalogue reads the clock")
+	}
+	if all < 20 { // of some hundred that are drawn
+		t.Errorf("%d verdicts changed in all, which proves little", all)
 	}
 }
 

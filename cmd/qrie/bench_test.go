@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -111,7 +112,7 @@ func heapMiB() float64 {
 // BenchmarkLatency measures from publish to the committed transition while
 // events arrive at a steady pace.
 func BenchmarkLatency(b *testing.B) {
-	for _, rate := range []int{500, 2500} {
+	for _, rate := range []int{500, 1500, 2500} {
 		b.Run(fmt.Sprintf("%d events a second", rate), func(b *testing.B) {
 			r, stop := inventoried(b)
 			defer stop()
@@ -134,16 +135,42 @@ func BenchmarkLatency(b *testing.B) {
 	}
 }
 
+// BenchmarkScale measures what an event costs in small and large organisations:
+// ns/op is of one event. The last size takes a quarter of an hour to be known
+// and runs with QRIE_BENCH_LARGE=1 alone.
+func BenchmarkScale(b *testing.B) {
+	for _, size := range []struct{ accounts, resources int }{{10, 10_000}, {1000, 10_000}, {50, 10_000}, {50, 100_000}, {50, 1_000_000}} {
+		b.Run(fmt.Sprintf("%d accounts, %d resources", size.accounts, size.resources), func(b *testing.B) {
+			if size.resources > 100_000 && os.Getenv("QRIE_BENCH_LARGE") == "" {
+				b.Skip("takes a quarter of an hour: QRIE_BENCH_LARGE=1")
+			}
+			r, stop := known(b, size.accounts, size.resources)
+			defer stop()
+			b.ResetTimer()
+			r.load(b.N)
+			r.caughtUp(10 * time.Minute)
+			b.StopTimer()
+			b.ReportMetric(heapMiB(), "heap-MiB")
+		})
+	}
+}
+
 // inventoried runs the pipeline over 20,000 resources that are all known.
 func inventoried(b *testing.B) (r *rig, stop func()) {
 	b.Helper()
-	r = newRig(b, b.TempDir(), sim.New(sim.Options{Seed: 1, Accounts: 50, Resources: 20_000}), defaults)
+	return known(b, 50, 20_000)
+}
+
+// known runs the pipeline over an organisation that is all known.
+func known(b *testing.B, accounts, resources int) (r *rig, stop func()) {
+	b.Helper()
+	r = newRig(b, b.TempDir(), sim.New(sim.Options{Seed: 1, Accounts: accounts, Resources: resources}), defaults)
 	stop = r.run()
 	job, err := r.worker.Inventory(b.Context(), "benchmark", processor.Extent{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	r.await(job.ID, 5*time.Minute)
+	r.await(job.ID, 30*time.Minute)
 	r.settled(5 * time.Minute)
 	return r, stop
 }
