@@ -106,8 +106,12 @@ check: web/dist/index.html ## format, vet, staticcheck, import rules, generated 
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
-	$(GO) test -count=1 -run 'TestRooms|TestProcess' .
+	$(GO) test -count=1 -run 'TestRooms|TestProcess|TestFaults' .
 	$(GO) test -count=1 -run 'TestReference|TestOpenAPIIsCommitted' ./policies ./resources ./query
+
+.PHONY: faults
+faults: ## run the tests of docs/faults.tsv and write their results into docs/reliability.md
+	@scripts/emulators.sh run kinesis,kinesis_local,dynamodb scripts/faults.sh
 
 .PHONY: race
 race: ## Go tests with the race detector (all rooms but the AWS clients)

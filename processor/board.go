@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/policies"
@@ -22,7 +23,8 @@ type board struct {
 	// foreign are the types of which a policy is defined otherwise than in this
 	// version: a worker of another version judges those, and this one leaves
 	// their verdicts as they are.
-	foreign map[string]bool
+	foreign      map[string]bool
+	foreignSince time.Time // since when there is any without a break
 }
 
 type program struct {
@@ -36,6 +38,7 @@ type program struct {
 type desk struct {
 	store     store.Store
 	catalogue *policies.Set
+	now       func() time.Time
 	log       *slog.Logger
 
 	mu       sync.RWMutex
@@ -101,7 +104,14 @@ func (d *desk) reload(ctx context.Context) error {
 	if d.board != nil && d.board.generation > set.Generation {
 		return nil // a slower read: a newer board stands already
 	}
-	d.board = d.bind(set)
+	next := d.bind(set)
+	if len(next.foreign) > 0 {
+		next.foreignSince = d.now()
+		if d.board != nil && len(d.board.foreign) > 0 {
+			next.foreignSince = d.board.foreignSince
+		}
+	}
+	d.board = next
 	return nil
 }
 

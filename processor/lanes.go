@@ -12,14 +12,15 @@ import (
 // resources at once, events before scans, and no account more than its share.
 //
 // The first mark of a resource runs at once. Marks that arrive while it runs,
-// or within floor of its start, merge into one job that runs afterwards, so a
-// burst of edits costs few describe calls and the last edit is always seen.
+// or within floor of its start, merge into one job that runs afterwards. The
+// floor doubles with each of them, so a burst of edits costs few describe calls,
+// a single repetition waits little, and the last edit is always seen.
 type lanes struct {
 	run       func(ctx context.Context, m touched)
 	slots     chan struct{} // shared by all sessions of the worker
 	scanSlots chan struct{} // those of them that jobs of scans may have
 	share     int           // greatest number of running jobs of one account
-	floor     time.Duration // least time between two starts for one resource
+	floor     time.Duration // least time between the first two starts for one resource
 	limit     int           // marks held at once; submit blocks above
 	now       func() time.Time
 	merged    func() // counts a mark that joined a waiting one
@@ -47,6 +48,7 @@ type lane struct {
 	next    *touched
 	waiting []func() // to call once next has run
 	start   time.Time
+	runs    int // one after the other, without a pause
 	due     time.Time
 }
 
@@ -150,11 +152,15 @@ func (l *lanes) submit(ctx context.Context, m touched, done func()) bool {
 	return true
 }
 
+// floorDoublings bounds how far the floor grows: to eight times itself.
+const floorDoublings = 3
+
 // park lets a lane wait for its floor. One without a mark waits too: it
 // remembers when its resource was read last, and goes when the floor has
 // passed.
 func (l *lanes) park(ln *lane) {
-	ln.parked, ln.due = true, ln.start.Add(l.floor)
+	ln.runs++
+	ln.parked, ln.due = true, ln.start.Add(l.floor<<min(ln.runs-1, floorDoublings))
 	heap.Push(&l.later, ln)
 }
 

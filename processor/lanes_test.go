@@ -67,8 +67,8 @@ func TestLanesBurstCostsFewRunsAndEndsWithTheLastMark(t *testing.T) {
 			t.Errorf("the first mark waited %s, want none", wait)
 		}
 		for i := 1; i < len(starts); i++ {
-			if gap := starts[i].Sub(starts[i-1]); gap < 2*time.Second {
-				t.Errorf("runs %d and %d are %s apart, want at least the floor of 2 s", i-1, i, gap)
+			if gap, least := starts[i].Sub(starts[i-1]), 2*time.Second<<min(i-1, floorDoublings); gap < least {
+				t.Errorf("runs %d and %d are %s apart, want at least %s", i-1, i, gap, least)
 			}
 		}
 		if last := runs[len(runs)-1].Events[0].ID; last != "99" {

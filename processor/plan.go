@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,91 +38,71 @@ const (
 	// out. A page of a scan reads what it lists, so this bounds what all scans
 	// ask of AWS at a time, and how long a shard waits for them.
 	planAhead = 64
-	planPause = time.Second
 )
 
+// planned is what a page of a plan decided to lay out.
+type planned struct {
+	Accounts []qrie.Account `json:"accounts"` // by id; their ids and Regions
+	More     bool           `json:"more,omitempty"`
+}
+
 // planPage lays out one stretch of a job, when there is room. Done twice, it
-// publishes tasks twice that are counted once.
+// lays out the same again, which is counted once.
 func (s *session) planPage(t planTask) error {
 	if err := s.w.Store.PutJob(s.ctx, t.Job); err != nil && !errors.Is(err, qrie.ErrExists) {
 		return fmt.Errorf("write job %s: %w", t.Job.ID, err)
 	}
-	job, counted, err := s.w.Store.JobPage(s.ctx, t.Job.ID, t.id())
-	if errors.Is(err, qrie.ErrNotFound) || err == nil && (counted || job.State == store.JobCancelled) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read job %s: %w", t.Job.ID, err)
-	}
-	if job.Pages-job.Done > planAhead {
-		return goRound(s, kindPlan, planKey, t)
-	}
-	if err := s.w.desk.reload(s.ctx); err != nil {
-		return err
-	}
-	accounts := s.w.desk.allAccounts() // by id
-	accounts = slices.DeleteFunc(accounts, func(a qrie.Account) bool {
-		_, wanted := slices.BinarySearch(t.Accounts, a.ID)
-		return a.ID <= t.After || len(t.Accounts) > 0 && !wanted
-	})
-	rest := accounts[min(len(accounts), planAccounts):]
-	accounts = accounts[:len(accounts)-len(rest)]
-	records, pages, err := t.pages(accounts)
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
-		follow := t
-		follow.After, follow.Page = accounts[len(accounts)-1].ID, t.Page+1
-		r, err := encode(kindPlan, planKey, []planTask{follow})
+	err := s.page(t.Job.ID, t.id(), func(decided []byte) error { return s.layOut(t, decided) }, func(job store.Job) error {
+		if job.Pages-job.Done > planAhead {
+			return errNotYet
+		}
+		if err := s.w.desk.reload(s.ctx); err != nil {
+			return err
+		}
+		p := planned{}
+		for _, a := range s.w.desk.allAccounts() { // by id
+			_, wanted := slices.BinarySearch(t.Accounts, a.ID)
+			if a.ID <= t.After || len(t.Accounts) > 0 && !wanted {
+				continue
+			}
+			if p.More = len(p.Accounts) == planAccounts; p.More {
+				break
+			}
+			p.Accounts = append(p.Accounts, qrie.Account{ID: a.ID, Regions: a.Regions})
+		}
+		_, pages, err := t.pages(p)
 		if err != nil {
 			return err
 		}
-		records, pages = append(records, r), append(pages, follow.id())
-	}
-	if len(records) > 0 {
-		if err := s.publish(records); err != nil {
-			return err
+		decided, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("write what a plan decided: %w", err)
 		}
-	}
-	return s.finishPage(t.Job.ID, store.JobPage{Page: t.id(), Next: pages})
+		return s.conclude(t.Job.ID, store.JobPage{Page: t.id(), Next: pages, Decided: decided}, func(decided []byte) error { return s.layOut(t, decided) })
+	})
+	return orLater(s, kindPlan, planKey, t, err)
 }
 
-// goRound publishes a record once more, to come back a little later: so it is
-// never far from the end of the shard, and holds up no checkpoint.
-func goRound[T any](s *session, k kind, key string, item T) error {
-	if !sleep(s.ctx, planPause) {
-		return errSessionEnded
+// layOut publishes the tasks that a page of a plan decided on.
+func (s *session) layOut(t planTask, decided []byte) error {
+	var p planned
+	if err := json.Unmarshal(decided, &p); err != nil {
+		return fmt.Errorf("read what a plan decided: %w", err)
 	}
-	r, err := encode(k, key, []T{item})
-	if err != nil {
+	records, _, err := t.pages(p)
+	if err != nil || len(records) == 0 {
 		return err
 	}
-	return s.publish([]stream.Record{r})
+	return s.publish(records)
 }
 
-// pageOver reports that a page needs no work: it was counted, by another record
-// of it, or its job was cancelled.
-func (s *session) pageOver(job, page string) (bool, error) {
-	if job == "" {
-		return false, nil
-	}
-	j, counted, err := s.w.Store.JobPage(s.ctx, job, page)
-	if errors.Is(err, qrie.ErrNotFound) {
-		return false, nil // past its retention, or not yet written
-	}
-	if err != nil {
-		return false, fmt.Errorf("read job %s: %w", job, err)
-	}
-	return counted || j.State == store.JobCancelled, nil
-}
-
-// pages are the first pages of the accounts' scopes, as records and by id.
-func (t planTask) pages(accounts []qrie.Account) (records []stream.Record, ids []string, err error) {
+// pages are the first pages of the accounts' scopes and the rest of the plan, as
+// records and by id.
+func (t planTask) pages(p planned) (records []stream.Record, ids []string, err error) {
 	add := func(id string, r stream.Record, failed error) {
 		records, ids, err = append(records, r), append(ids, id), errors.Join(err, failed)
 	}
-	for _, a := range accounts {
+	for _, a := range p.Accounts {
 		for _, name := range t.Types {
 			if t.Job.Kind == jobPolicy {
 				task := judgeTask{Job: t.Job.ID, Account: a.ID, Type: name, Note: t.Note}
@@ -135,6 +116,12 @@ func (t planTask) pages(accounts []qrie.Account) (records []stream.Record, ids [
 				add(task.id(), r, err)
 			}
 		}
+	}
+	if p.More {
+		follow := t
+		follow.After, follow.Page = p.Accounts[len(p.Accounts)-1].ID, t.Page+1
+		r, err := encode(kindPlan, planKey, []planTask{follow})
+		add(follow.id(), r, err)
 	}
 	return records, ids, err
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
-	"github.com/qrie-sec/qrie/stream"
 )
 
 // judgePageSize is how many documents one page task reads.
@@ -15,22 +14,23 @@ const judgePageSize = 100
 // judgePage judges stored documents anew: one page of an account's resources of
 // a type, or those that are named.
 func (s *session) judgePage(t judgeTask) error {
-	over, err := s.pageOver(t.Job, t.id())
-	if over || err != nil {
-		return err
-	}
+	err := s.page(t.Job, t.id(), s.publishAs(t.key()), func(store.Job) error { return s.judgeAll(t) })
+	return orLater(s, kindJudge, t.key(), t, err)
+}
+
+func (s *session) judgeAll(t judgeTask) error {
 	// The launch that asked for this may be newer than the board.
 	if err := s.w.desk.reload(s.ctx); err != nil {
 		return err
 	}
 	if s.w.desk.current().foreign[t.Type] {
 		// Workers of two versions run at once, and this is the other's to do.
-		return goRound(s, kindJudge, t.key(), t)
+		return errNotYet
 	}
 	account, ok := s.w.desk.account(t.Account)
 	page := store.JobPage{Page: t.id()}
 	if !ok {
-		return s.finishPage(t.Job, page)
+		return s.conclude(t.Job, page, nil)
 	}
 	if len(t.Resources) > 0 {
 		return s.judgeNamed(t, account)
@@ -47,18 +47,13 @@ func (s *session) judgePage(t judgeTask) error {
 	}
 	page.Items = int64(len(found.Items))
 	if found.Next != "" {
-		follow := t
-		follow.Token, follow.Page = found.Next, t.Page+1
-		r, err := encode(kindJudge, t.key(), []judgeTask{follow})
-		if err != nil {
+		next := t
+		next.Token, next.Page = found.Next, t.Page+1
+		if page, err = follow(page, kindJudge, t.key(), next); err != nil {
 			return err
 		}
-		if err := s.publish([]stream.Record{r}); err != nil {
-			return err
-		}
-		page.Next = []string{follow.id()}
 	}
-	return s.finishPage(t.Job, page)
+	return s.conclude(t.Job, page, s.publishAs(t.key()))
 }
 
 // judgeNamed judges single resources, whose verdicts may change with the date.

@@ -55,13 +55,16 @@ const listRetries = 5
 // and only then goes on to the next. So a scan is never ahead of its reads by
 // more than a page, whatever there is to scan.
 func (s *session) scanPage(t scanTask) error {
-	if over, err := s.pageOver(t.Job, t.id()); over || err != nil {
-		return err
-	}
-	if t.Sweep {
-		return s.sweep(t)
-	}
-	refs, next, err := s.listPage(t)
+	return s.page(t.Job, t.id(), s.publishAs(t.key()), func(store.Job) error {
+		if t.Sweep {
+			return s.sweep(t)
+		}
+		return s.list(t)
+	})
+}
+
+func (s *session) list(t scanTask) error {
+	refs, token, err := s.listPage(t)
 	page := store.JobPage{Page: t.id()}
 	if err != nil {
 		if s.ctx.Err() != nil {
@@ -74,27 +77,22 @@ func (s *session) scanPage(t scanTask) error {
 		if err := s.listLater(t, err); err != nil {
 			return err
 		}
-		return s.finishPage(t.Job, page)
+		return s.conclude(t.Job, page, s.publishAs(t.key()))
 	}
 	s.w.metrics.scanPages.Inc()
 	if err := s.readAll(t, refs); err != nil {
 		return err
 	}
-	follow := t
-	follow.Token, follow.Page = next, t.Page+1
-	follow.Sweep = next == ""
-	if follow.Sweep {
-		follow.Page = 0
+	next := t
+	next.Token, next.Page, next.Sweep = token, t.Page+1, token == ""
+	if next.Sweep {
+		next.Page = 0
 	}
-	r, err := encode(kindScan, t.key(), []scanTask{follow})
-	if err != nil {
+	page.Items = int64(len(refs))
+	if page, err = follow(page, kindScan, t.key(), next); err != nil {
 		return err
 	}
-	if err := s.publish([]stream.Record{r}); err != nil {
-		return err
-	}
-	page.Items, page.Next = int64(len(refs)), []string{follow.id()}
-	return s.finishPage(t.Job, page)
+	return s.conclude(t.Job, page, s.publishAs(t.key()))
 }
 
 // After how long a type is listed again of which a listing was given up: for a
@@ -201,33 +199,14 @@ func (s *session) sweep(t scanTask) error {
 	}
 	page := store.JobPage{Page: t.id()}
 	if found.Next != "" {
-		follow := t
-		follow.Token, follow.Page = found.Next, t.Page+1
-		r, err := encode(kindScan, t.key(), []scanTask{follow})
-		if err != nil {
+		next := t
+		next.Token, next.Page = found.Next, t.Page+1
+		if page, err = follow(page, kindScan, t.key(), next); err != nil {
 			return err
 		}
-		if err := s.publish([]stream.Record{r}); err != nil {
-			return err
-		}
-		page.Next = []string{follow.id()}
 	} else {
 		s.allSeen(t)
 		s.w.metrics.scanSuccess.WithLabelValues(qrie.ServiceOf(t.Type)).Set(float64(s.w.Now().Unix()))
 	}
-	return s.finishPage(t.Job, page)
-}
-
-func (s *session) finishPage(job string, page store.JobPage) error {
-	if job == "" {
-		return nil
-	}
-	_, err := s.w.Store.FinishPage(s.ctx, job, page, s.w.Now())
-	if errors.Is(err, qrie.ErrNotFound) {
-		return nil // the job is past its retention; the work was done all the same
-	}
-	if err != nil {
-		return fmt.Errorf("count page %s of job %s: %w", page.Page, job, err)
-	}
-	return nil
+	return s.conclude(t.Job, page, s.publishAs(t.key()))
 }

@@ -24,6 +24,9 @@ const (
 	maintainEvery  = time.Hour
 	// dueEvery is how soon a verdict follows a date that has passed.
 	dueEvery = time.Minute
+	// foreignFor is how long a policy may be defined otherwise than here before
+	// this worker makes it its own: longer than workers are exchanged for others.
+	foreignFor = 15 * time.Minute
 	// closeEvery is how soon what is left of removed accounts is closed.
 	closeEvery = 10 * time.Minute
 )
@@ -89,6 +92,9 @@ func (w *Worker) schedule(ctx context.Context) {
 	if _, ok, err := w.Store.Lock(ctx, "schedule", w.Owner, now, 4*scheduleEvery); err != nil || !ok {
 		w.warn(ctx, "lock of the schedule", err)
 		return
+	}
+	if b := w.desk.current(); len(b.foreign) > 0 && now.Sub(b.foreignSince) > foreignFor {
+		w.warn(ctx, "upgrade of policies", w.upgrade(ctx))
 	}
 	w.scheduleJob(ctx, jobInventory, inventoryEvery, func(first bool) error {
 		reason := "scheduled"

@@ -30,6 +30,7 @@ type session struct {
 	// listed tells when a type was listed last because an event asked for it.
 	listed    times
 	deletions guard
+	pages     underWay
 }
 
 const (

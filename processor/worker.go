@@ -46,7 +46,7 @@ type Options struct {
 
 	Jobs        int           // refreshes at once; default 384: each mostly waits for AWS or for a commit
 	InFlight    int           // marks held for each shard; default 5000
-	Floor       time.Duration // least time between two reads of a resource; default 2 s
+	Floor       time.Duration // least time between two reads of a resource; doubles up to eight times while it keeps changing; default 0.5 s
 	ConfirmGone time.Duration // pause before a deletion is confirmed; default 1 s
 	// Rereads are how long after an event its resource is looked at again if its
 	// change was not to be seen yet: AWS's reads are eventually consistent,
@@ -112,7 +112,7 @@ func New(o Options) (*Worker, error) {
 		o.InFlight = 5000
 	}
 	if o.Floor == 0 {
-		o.Floor = 2 * time.Second
+		o.Floor = 500 * time.Millisecond
 	}
 	if o.ConfirmGone == 0 {
 		o.ConfirmGone = time.Second
@@ -129,7 +129,7 @@ func New(o Options) (*Worker, error) {
 	types := resources.All()
 	return &Worker{
 		Options:  o,
-		desk:     &desk{store: o.Store, catalogue: o.Policies, log: o.Log},
+		desk:     &desk{store: o.Store, catalogue: o.Policies, now: o.Now, log: o.Log},
 		health:   &health{store: o.Store, now: o.Now, log: o.Log},
 		decoder:  ingest.NewDecoder(types),
 		labels:   serviceLabels(types),

@@ -693,6 +693,36 @@ func TestCatalogueIsUpgraded(t *testing.T) {
 	})
 }
 
+// What another version launched and no worker of it judges is taken over.
+func TestForeignPolicyIsTakenOver(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		r.aws.put(bucketOf(shop, 1), unversioned)
+		r.scan()
+		set, err := r.store.LaunchSet(r.Context())
+		r.must(err)
+		for _, l := range set.Launches {
+			if l.Policy == versioningOff {
+				l.Definition = "newer"
+				_, err := r.store.PutLaunch(r.Context(), l, l.Generation)
+				r.must(err)
+			}
+		}
+		job, err := r.worker.Rejudge(r.Context(), versioningOff, "changed")
+		r.must(err)
+		time.Sleep(foreignFor - time.Minute)
+		if j, err := r.store.Job(r.Context(), job.ID); err != nil || j.State != store.JobRunning {
+			r.Errorf("job %+v, %v: the other version might have judged", j, err)
+		}
+		time.Sleep(3 * time.Minute)
+		if j := r.ended(job.ID); j.State != store.JobDone {
+			r.Errorf("job %+v", j)
+		}
+		if f := r.finding(bucketOf(shop, 1), versioningOff); f.State != qrie.Active {
+			r.Errorf("the finding is %s", f.State)
+		}
+	})
+}
+
 // A policy that another version defines otherwise is left to it.
 func TestPolicyOfAnotherVersionIsLeftAlone(t *testing.T) {
 	b := testBoard(t, 7, active(versioningOff, 3), qrie.Launch{Policy: "S3BucketEncryptionDisabled", Status: qrie.LaunchActive, Generation: 4, Definition: "newer"})

@@ -221,7 +221,7 @@ func (w *watch) undone(a arrived, dirty map[string]bool) string {
 		if t.job == "" || w.tasks[t.job+" "+t.page].After(a.at) {
 			continue
 		}
-		job, counted, err := w.r.store.JobPage(w.r.ctx, t.job, t.page)
+		job, counted, _, err := w.r.store.JobPage(w.r.ctx, t.job, t.page)
 		if err != nil || !counted && job.State != store.JobCancelled {
 			return "page " + t.page + " of job " + t.job + " is not counted"
 		}

@@ -436,8 +436,15 @@ type JobPage struct {
 	Items  int64
 	Failed int64
 	Error  string
-	Next   []string // further pages that this one published
+	Next   []string // further pages that follow this one
+	// Decided says what follows, for whoever does the page again: the first
+	// that is counted decides. At most MaxDecided bytes; only the caller reads
+	// it.
+	Decided []byte
 }
+
+// MaxDecided bounds JobPage.Decided.
+const MaxDecided = 64 << 10
 
 // Work makes work resumable.
 type Work interface {
@@ -464,9 +471,9 @@ type Work interface {
 	// FinishPage counts one page of a job and finishes the job with the last
 	// one, in whatever order they come. ErrNotFound.
 	FinishPage(ctx context.Context, job string, page JobPage, at time.Time) (Job, error)
-	// JobPage reads a job and whether FinishPage has counted the page.
-	// ErrNotFound.
-	JobPage(ctx context.Context, job, page string) (j Job, counted bool, err error)
+	// JobPage reads a job, whether FinishPage has counted the page, and what the
+	// page decided. ErrNotFound.
+	JobPage(ctx context.Context, job, page string) (j Job, counted bool, decided []byte, err error)
 	// CancelJob ends a job that runs, wherever its pages stand; pages under
 	// way are counted still. Cancelling twice is cancelling once. ErrNotFound,
 	// or ErrConflict if the job is done or has failed.

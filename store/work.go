@@ -49,6 +49,14 @@ func (j Job) publish(pages []string) Job {
 	return j
 }
 
+// Valid reports what is wrong with the outcome of a page by itself.
+func (p JobPage) Valid(job string) error {
+	if len(p.Decided) > MaxDecided {
+		return fmt.Errorf("page %s of job %s decided %d bytes; %d are possible", p.Page, job, len(p.Decided), MaxDecided)
+	}
+	return ValidName("page of job "+job, p.Page)
+}
+
 func pageMark(page string) uint64 {
 	sum := sha256.Sum256([]byte(page))
 	return binary.BigEndian.Uint64(sum[:])

@@ -64,7 +64,7 @@ func (s *Store) job(ctx context.Context, id string) (j store.Job, revision int64
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
 	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
-	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+	if err := page.Valid(job); err != nil {
 		return j, err
 	}
 	sk := pageItem + page.Page
@@ -73,7 +73,11 @@ func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, 
 		if done != nil || err != nil {
 			return old, false, err
 		}
-		tx.put(jobsTable, s.row(jobsTable, job, sk), "attribute_not_exists(#JobId)", nil)
+		row := s.row(jobsTable, job, sk)
+		if len(page.Decided) > 0 {
+			row["Decided"] = binary(s.pack.compress(page.Decided))
+		}
+		tx.put(jobsTable, row, "attribute_not_exists(#JobId)", nil)
 		return old.Finish(page, at), true, nil
 	})
 }
@@ -119,18 +123,23 @@ func (s *Store) rewriteJob(ctx context.Context, id string, change func(*transact
 	}
 }
 
-// JobPage reads a job and whether one of its pages is counted.
-func (s *Store) JobPage(ctx context.Context, job, page string) (j store.Job, counted bool, err error) {
+// JobPage reads a job, whether one of its pages is counted, and what that decided.
+func (s *Store) JobPage(ctx context.Context, job, page string) (j store.Job, counted bool, decided []byte, err error) {
 	defer s.metrics.Request("qrie_jobs", "get_page")(&err)
 	if err := store.ValidName("page of job "+job, page); err != nil {
-		return j, false, err
+		return j, false, nil, err
 	}
 	it, err := s.get(ctx, jobsTable, job, pageItem+page)
 	if err != nil {
-		return j, false, fmt.Errorf("read page %s of job %s: %w", page, job, err)
+		return j, false, nil, fmt.Errorf("read page %s of job %s: %w", page, job, err)
+	}
+	if packed := it.bytes("Decided"); len(packed) > 0 {
+		if decided, err = s.pack.expand("page "+page+" of job "+job, packed); err != nil {
+			return j, false, nil, err
+		}
 	}
 	j, _, err = s.job(ctx, job)
-	return j, it != nil, err
+	return j, it != nil, decided, err
 }
 
 // Job reads one job.

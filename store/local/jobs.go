@@ -45,14 +45,14 @@ func scanJob(r *sql.Rows) (j store.Job, err error) {
 // FinishPage counts one page of a job, once however often it is told.
 func (s *Store) FinishPage(ctx context.Context, job string, page store.JobPage, at time.Time) (j store.Job, err error) {
 	defer s.metrics.Request("qrie_jobs", "finish_page")(&err)
-	if err := store.ValidName("page of job "+job, page.Page); err != nil {
+	if err := page.Valid(job); err != nil {
 		return j, err
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if j, err = jobIn(tx, job); err != nil {
 			return err
 		}
-		n, err := affected(tx, "INSERT INTO qrie_job_pages (job, page) VALUES (?, ?) ON CONFLICT DO NOTHING", job, page.Page)
+		n, err := affected(tx, "INSERT INTO qrie_job_pages (job, page, decided) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", job, page.Page, page.Decided)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -102,17 +102,17 @@ func rewriteJob(tx *sqlite.Tx, j store.Job) error {
 	return err
 }
 
-// JobPage reads a job and whether one of its pages is counted.
-func (s *Store) JobPage(ctx context.Context, job, page string) (j store.Job, counted bool, err error) {
+// JobPage reads a job, whether one of its pages is counted, and what that decided.
+func (s *Store) JobPage(ctx context.Context, job, page string) (j store.Job, counted bool, decided []byte, err error) {
 	defer s.metrics.Request("qrie_jobs", "get_page")(&err)
 	// The page first: a page that is counted after it was looked for is found
 	// counted the next time.
-	err = s.db.QueryRow(ctx, "SELECT count(*) FROM qrie_job_pages WHERE job = ? AND page = ?", job, page).Scan(&counted)
-	if err != nil {
-		return j, false, fmt.Errorf("read page %s of job %s: %w", page, job, err)
+	err = s.db.QueryRow(ctx, "SELECT decided FROM qrie_job_pages WHERE job = ? AND page = ?", job, page).Scan(&decided)
+	if counted = err == nil; err != nil && !absent(err) {
+		return j, false, nil, fmt.Errorf("read page %s of job %s: %w", page, job, err)
 	}
 	j, err = jobOf(job, s.db.QueryRow(ctx, "SELECT body FROM qrie_jobs WHERE id = ?", job))
-	return j, counted, err
+	return j, counted, decided, err
 }
 
 // Job reads one job.

@@ -129,6 +129,8 @@ INSERT INTO qrie_meta VALUES ('accounts_stamp', 0);
 DROP INDEX qrie_resources_due;
 CREATE INDEX qrie_resources_due ON qrie_resources (due_at, n) WHERE due_at > 0;
 
+ALTER TABLE qrie_job_pages ADD COLUMN decided BLOB;
+
 CREATE TABLE qrie_health (account TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE qrie_deliveries (

@@ -120,7 +120,7 @@ func (s *Store) CountDeadLetters(ctx context.Context) (int64, error) {
 // job is a job and the pages of it that are counted.
 type job struct {
 	store.Job
-	pages map[string]bool
+	pages map[string][]byte // what each decided
 }
 
 // PutJob implements store.Work.
@@ -133,23 +133,24 @@ func (s *Store) PutJob(ctx context.Context, j store.Job) error {
 		if s.jobs.has(j.ID) {
 			return fmt.Errorf("job %s: %w", j.ID, qrie.ErrExists)
 		}
-		s.jobs.put(j.ID, &job{j, map[string]bool{}})
+		s.jobs.put(j.ID, &job{j, map[string][]byte{}})
 		return nil
 	})
 }
 
 // FinishPage implements store.Work.
 func (s *Store) FinishPage(ctx context.Context, id string, page store.JobPage, at time.Time) (store.Job, error) {
-	if err := store.ValidName("page of job "+id, page.Page); err != nil {
+	if err := page.Valid(id); err != nil {
 		return store.Job{}, err
 	}
+	decided := slices.Clone(page.Decided)
 	return ask(ctx, s, "FinishPage "+id+" "+page.Page, func() (store.Job, error) {
 		j, err := s.jobs.get(id)
 		if err != nil {
 			return store.Job{}, err
 		}
-		if !j.pages[page.Page] {
-			j.pages[page.Page] = true
+		if _, counted := j.pages[page.Page]; !counted {
+			j.pages[page.Page] = decided
 			j.Job = j.Finish(page, moment(at))
 		}
 		return j.Job, nil
@@ -157,19 +158,21 @@ func (s *Store) FinishPage(ctx context.Context, id string, page store.JobPage, a
 }
 
 // JobPage implements store.Work.
-func (s *Store) JobPage(ctx context.Context, id, page string) (store.Job, bool, error) {
+func (s *Store) JobPage(ctx context.Context, id, page string) (store.Job, bool, []byte, error) {
 	type answer struct {
 		store.Job
 		counted bool
+		decided []byte
 	}
 	a, err := ask(ctx, s, "JobPage "+id+" "+page, func() (answer, error) {
 		j, err := s.jobs.get(id)
 		if err != nil {
 			return answer{}, err
 		}
-		return answer{j.Job, j.pages[page]}, nil
+		decided, counted := j.pages[page]
+		return answer{j.Job, counted, slices.Clone(decided)}, nil
 	})
-	return a.Job, a.counted, err
+	return a.Job, a.counted, a.decided, err
 }
 
 // CancelJob implements store.Work.

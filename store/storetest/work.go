@@ -182,22 +182,32 @@ var workCases = []testCase{
 		same(w, "at the end", j.State, store.JobDone)
 	}},
 	{"a page is counted or not", func(w *world) {
-		_, _, err := w.s.JobPage(w.ctx, "j", "1")
+		_, _, _, err := w.s.JobPage(w.ctx, "j", "1")
 		w.want(err, qrie.ErrNotFound)
 		w.ok(w.s.PutJob(w.ctx, store.Job{ID: "j", Kind: "policy", Started: w.now}.Begin("1", "2")))
-		j, counted, err := w.s.JobPage(w.ctx, "j", "1")
+		j, counted, decided, err := w.s.JobPage(w.ctx, "j", "1")
 		w.ok(err)
 		same(w, "before", counted, false)
 		same(w, "the job", j.Pages, int64(2))
-		_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1"}, w.now)
+		same(w, "decided before", len(decided), 0)
+		_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1", Decided: []byte("first")}, w.now)
 		w.ok(err)
-		j, counted, err = w.s.JobPage(w.ctx, "j", "1")
+		// Who does it again may come to another end, and the first counts.
+		_, err = w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "1", Next: []string{"3"}, Decided: []byte("second")}, w.now)
+		w.ok(err)
+		w.reopen()
+		j, counted, decided, err = w.s.JobPage(w.ctx, "j", "1")
 		w.ok(err)
 		same(w, "after", counted, true)
+		same(w, "decided", string(decided), "first")
+		same(w, "pages", j.Pages, int64(2))
 		same(w, "pages done", j.Done, int64(1))
-		_, counted, err = w.s.JobPage(w.ctx, "j", "2")
+		_, counted, _, err = w.s.JobPage(w.ctx, "j", "2")
 		w.ok(err)
 		same(w, "another page", counted, false)
+		if _, err := w.s.FinishPage(w.ctx, "j", store.JobPage{Page: "2", Decided: make([]byte, store.MaxDecided+1)}, w.now); err == nil {
+			w.Error("more is decided than can be kept: accepted")
+		}
 	}},
 
 	{"a job is cancelled while it runs, and stays so", func(w *world) {
