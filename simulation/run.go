@@ -374,9 +374,7 @@ func (r *run) left() string {
 		return err.Error()
 	}
 	for _, j := range jobs {
-		// A page that was done twice and went on in two ways leaves a job with
-		// more pages than it knows of, which has no end.
-		if j.State == store.JobRunning && j.Done <= j.Pages {
+		if j.State == store.JobRunning {
 			return fmt.Sprintf("job %s (%s) has done %d of %d pages", j.ID, j.Reason, j.Done, j.Pages)
 		}
 	}
