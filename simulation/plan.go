@@ -171,6 +171,9 @@ func draw(seed uint64) *plan {
 	add(p.late, actWatch, 0)
 	if p.scheduled = chance(0.3); p.scheduled && p.accounts-p.late > 1 && chance(0.5) {
 		add(1, actUnwatch, 0) // the schedule closes what was in somebody's hands
+		if chance(0.5) {
+			add(1, actWatch, 0) // perhaps again
+		}
 	}
 	if chance(0.3) {
 		add(1+rng.IntN(4), actGarbage, 0)

@@ -170,6 +170,9 @@ func (r *run) do(d doing) {
 	case actScan:
 		r.scan("request", processor.Extent{})
 	case actWatch:
+		if len(r.hidden) == 0 {
+			return
+		}
 		a := r.hidden[0]
 		r.hidden = r.hidden[1:]
 		r.watchAccount(a)
@@ -245,6 +248,7 @@ func (r *run) setFaults(long time.Duration, pass func()) {
 }
 
 func (r *run) watchAccount(a qrie.Account) {
+	r.watch.added(a.ID)
 	r.watched = append(r.watched, a)
 	if err := r.store.PutAccount(r.ctx, a); err != nil {
 		r.watch.wrong("the store refuses an account: %v", err)
@@ -255,6 +259,7 @@ func (r *run) watchAccount(a qrie.Account) {
 func (r *run) unwatchAccount(n uint64) {
 	at := int(n % uint64(len(r.watched)))
 	id := r.watched[at].ID
+	r.hidden = append(r.hidden, r.watched[at])
 	r.watched = slices.Delete(r.watched, at, at+1)
 	r.watch.removed(id)
 	if err := r.store.DeleteAccount(r.ctx, id); err != nil {
@@ -369,9 +374,7 @@ func (r *run) left() string {
 		return err.Error()
 	}
 	for _, j := range jobs {
-		// A page that was done twice and went on in two ways leaves a job with
-		// more pages than it knows of, which has no end.
-		if j.State == store.JobRunning && j.Done <= j.Pages {
+		if j.State == store.JobRunning {
 			return fmt.Sprintf("job %s (%s) has done %d of %d pages", j.ID, j.Reason, j.Done, j.Pages)
 		}
 	}

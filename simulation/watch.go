@@ -67,6 +67,13 @@ func (w *watch) removed(account string) {
 	delete(w.always, account)
 }
 
+// added notes that an account is watched, perhaps again.
+func (w *watch) added(account string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.left, account)
+}
+
 // answered notes what AWS said.
 func (w *watch) answered(machine string, obs qrie.Observation) {
 	w.mu.Lock()
