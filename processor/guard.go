@@ -105,8 +105,12 @@ func (g *guard) heldSince(k circuitKey, since time.Time) bool {
 	return d != nil && !d.held.Before(since)
 }
 
-// named reports whether one of the events names the resource itself.
+// named reports whether one of the events names the resource itself, or one that
+// may have taken it along.
 func (m touched) named() bool {
+	if m.Through {
+		return true
+	}
 	for _, e := range m.Events {
 		if !e.Wide {
 			return true

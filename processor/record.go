@@ -52,6 +52,9 @@ type touched struct {
 	Reason  qrie.MarkReason `json:"reason"`
 	Events  []qrie.Event    `json:"events,omitempty"` // newest first, at most qrie.MaxCauseEvents
 	Attempt int             `json:"attempt,omitempty"`
+	// Through is set where the events name another resource, which refers to
+	// this one.
+	Through bool `json:"through,omitempty"`
 	// Planned is set once a look that somebody planned is merged into the mark:
 	// a later look at an event, or a scan's. It must not be skipped.
 	Planned bool `json:"-"`
@@ -68,6 +71,7 @@ func (t *touched) line() int {
 // merge adds what another mark of the same resource knows.
 func (t *touched) merge(o touched) {
 	t.Planned = !t.fromStream() || !o.fromStream()
+	t.Through = t.Through || o.Through
 	t.Events = qrie.NewestEvents(t.Events, o.Events)
 	t.Attempt = min(t.Attempt, o.Attempt)
 	if o.Reason == qrie.ReasonEvent {

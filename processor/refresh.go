@@ -153,6 +153,9 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if !ok {
 		return "unknown_account", nil
 	}
+	if err := s.markRelated(ctx, m, stored, obs); err != nil {
+		return "", err
+	}
 	note := "no event seen: the change came to light when the resource was read"
 	if m.Reason == qrie.ReasonScan {
 		note = "found by a scan"

@@ -787,3 +787,31 @@ func TestLostDeleteIsSwept(t *testing.T) {
 		}
 	})
 }
+
+// Volumes that go with their instance have no event of their own.
+func TestVolumesGoWithTheirInstance(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		instances, _ := resources.Find("AWS::EC2::Instance")
+		volumes, _ := resources.Find("AWS::EC2::Volume")
+		i, v := instances.Ref(shop, "eu-west-1", "i-1"), volumes.Ref(shop, "eu-west-1", "vol-1")
+		r.aws.put(i, `{"Instance":{"InstanceId":"i-1","State":{"Name":"running"}},"Volumes":[{"VolumeId":"vol-1","Attachments":[{"InstanceId":"i-1"}]}]}`)
+		r.aws.put(v, `{"Volume":{"VolumeId":"vol-1","Attachments":[{"InstanceId":"i-1"}]}}`)
+		r.scan()
+		time.Sleep(time.Hour)
+		before := r.aws.reads["i-1"]
+		r.aws.put(i, `{"Instance":{"InstanceId":"i-1","State":{"Name":"terminated"}},"Volumes":[]}`)
+		r.aws.remove(v)
+		text := fmt.Sprintf(`{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","userName":"ann","accountId":%q},"eventTime":%q,"eventSource":"ec2.amazonaws.com","eventName":"TerminateInstances","awsRegion":"eu-west-1","requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"}]}},"responseElements":null,"readOnly":false,"eventID":"gone","eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%q}`,
+			shop, time.Now().UTC().Format(time.RFC3339), shop)
+		r.must(r.stream.Publish(r.Context(), []stream.Record{{Key: shop, Data: []byte(text)}}))
+		time.Sleep(time.Minute)
+		stored, err := r.store.ResourceState(r.Context(), v)
+		r.must(err)
+		if !stored.Deleted || len(stored.Cause.Events) != 1 || stored.Cause.Events[0].ID != "gone" || stored.Cause.Attribution != qrie.AttributionAmbiguous {
+			r.Errorf("the volume is deleted: %v, cause %+v", stored.Deleted, stored.Cause)
+		}
+		if n := r.aws.reads["i-1"] - before; n > 4 {
+			r.Errorf("instance and volume marked one another: %d reads", n)
+		}
+	})
+}

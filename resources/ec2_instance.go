@@ -39,6 +39,10 @@ func ec2Instance() Type {
 		Name: "AWS::EC2::Instance", Title: "EC2 instance",
 		ARN:     "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 		Members: []string{"Instance", "Volumes"},
+		// Volumes that a launch makes, or that go with their instance, have no event
+		// of their own. Source: EC2 User Guide, "Preserve data when an instance is
+		// terminated".
+		References: []Reference{{Path: "Volumes.#.VolumeId", Type: "AWS::EC2::Volume"}},
 		Events: []Rule{
 			{
 				Source: ec2Events, Names: []string{"RunInstances"},

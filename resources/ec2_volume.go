@@ -21,6 +21,8 @@ func ec2Volume() Type {
 		Name: "AWS::EC2::Volume", Title: "EBS volume",
 		ARN:     "arn:{partition}:ec2:{region}:{account}:volume/{id}",
 		Members: []string{"Volume"},
+		// An instance's document holds what AWS says of its volumes.
+		References: []Reference{{Path: "Volume.Attachments.#.InstanceId", Type: "AWS::EC2::Instance"}},
 		Events: []Rule{
 			{
 				Source: ec2Events,
@@ -36,8 +38,7 @@ func ec2Volume() Type {
 			{
 				// The volumes that a launch makes have no event of their own, and the
 				// answer to RunInstances lists them only where AWS already knows them.
-				// The others are in their instance's document at once and get one of
-				// their own with the next scan; so do those that go with their instance.
+				// The others are found through the document of their instance.
 				Source: ec2Events, Names: []string{"RunInstances"},
 				IDs: []string{"responseElements.instancesSet.items.#.blockDeviceMapping.items.#.ebs.volumeId"},
 			},

@@ -33,6 +33,8 @@ type Type struct {
 	// Volatile are fields (Member.Field) that AWS changes by itself all the
 	// time. A document that differs in nothing else has not changed.
 	Volatile []string
+	// References tell which other resources may change with one of this type.
+	References []Reference
 	// Events is the event map: which CloudTrail records mark which ids.
 	Events []Rule
 	// Actions are the IAM actions that listing and describing take, each with
