@@ -342,7 +342,7 @@ func TestUnitsOfAccounts(t *testing.T) {
 		{"the same again", func() error { return put(a) }, units{write: 0, read: 1}},
 		{"change it", func() error { return put(changed) }, units{write: 4, read: 1}},
 		{"read the stamp", func() error { _, err := u.s.AccountsStamp(t.Context()); return err }, units{write: 0, read: 1}},
-		{"delete it", func() error { return u.s.DeleteAccount(t.Context(), a.ID) }, units{write: 4, read: 0}},
+		{"delete it", func() error { return u.s.DeleteAccount(t.Context(), a.ID) }, units{write: 6, read: 0}},
 	} {
 		w, r := u.m.units, readUnits(u, u.s)
 		if err := c.do(); err != nil {
