@@ -26,6 +26,7 @@ type journal struct {
 	tasks   map[string]time.Time // when a page task was last published
 	lists   map[string]time.Time // when a listing was last asked for, by the key of its mark
 	pending map[string]int       // marks of a resource that are published and not done, by key
+	planned map[string]int       // page tasks likewise
 }
 
 type shard struct {
@@ -80,7 +81,7 @@ type task struct{ job, page string }
 
 func newJournal() journal {
 	return journal{decoder: ingest.NewDecoder(resources.All()), known: map[string]*entry{}, shards: map[string]*shard{},
-		marked: map[string]time.Time{}, first: map[string]time.Time{}, tasks: map[string]time.Time{}, lists: map[string]time.Time{}, pending: map[string]int{}}
+		marked: map[string]time.Time{}, first: map[string]time.Time{}, tasks: map[string]time.Time{}, lists: map[string]time.Time{}, pending: map[string]int{}, planned: map[string]int{}}
 }
 
 // Accepted implements the witness of the log.
@@ -96,6 +97,7 @@ func (w *watch) Accepted(r stream.Record, copies int) {
 	}
 	for _, t := range e.tasks {
 		w.tasks[t.job+" "+t.page] = now
+		w.planned[t.job+" "+t.page] += copies
 	}
 }
 
@@ -165,6 +167,9 @@ func (w *watch) Checkpointed(id string, epoch int64, checkpoint string) {
 				w.pending[m.Ref.Key()]--
 			}
 		}
+		for _, t := range a.tasks {
+			w.planned[t.job+" "+t.page]--
+		}
 	}
 	for _, a := range passed {
 		if buried[id+" "+a.seq] {
@@ -218,7 +223,8 @@ func (w *watch) undone(a arrived, dirty map[string]bool) string {
 		}
 	}
 	for _, t := range a.tasks {
-		if t.job == "" || w.tasks[t.job+" "+t.page].After(a.at) {
+		name := t.job + " " + t.page
+		if t.job == "" || w.tasks[name].After(a.at) || w.planned[name] > 0 {
 			continue
 		}
 		job, counted, _, err := w.r.store.JobPage(w.r.ctx, t.job, t.page)

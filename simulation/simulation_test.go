@@ -16,6 +16,7 @@ var (
 	first = flag.Uint64("first", 1, "the first seed")
 	step  = flag.Uint64("step", 1, "from one seed to the next")
 	one   = flag.Uint64("seed", 0, "run this one and print what happens")
+	twice = flag.Uint64("twice", 10, "how many seeds are run twice to compare what happens")
 	stop  = flag.Bool("stop", false, "stop at the first seed that fails")
 )
 
@@ -61,7 +62,7 @@ func TestSeeds(t *testing.T) {
 // The same seed gives the same steps, whatever the scheduler of the process
 // does.
 func TestReplay(t *testing.T) {
-	for seed := *first; seed < *first+*seeds; seed++ {
+	for seed := *first; seed < *first+*twice; seed++ {
 		var traces [2]strings.Builder
 		a, b := inBubble(t, seed, &traces[0]), inBubble(t, seed, &traces[1])
 		if a.Digest == b.Digest {

@@ -107,8 +107,8 @@ func (w *watch) wrote(now storememory.Written) {
 	if now.Version != last.Version+1 {
 		w.note("%s goes from version %d to %d", key, last.Version, now.Version)
 	}
-	if now.Deleted && w.left[now.Ref.Account] {
-		return // closed with its account
+	if now.Deleted && w.left[now.Ref.Account] || now.Deleted == last.Deleted && now.ObservedAt.Equal(last.ObservedAt) {
+		return // closed with its account, or judged anew as it is stored
 	}
 	if gone, ok := w.answers[answer{key, now.ObservedAt.UnixNano()}]; !ok || gone != now.Deleted {
 		w.note("%s is stored as observed at %s (deleted: %v), which AWS did not say", key, now.ObservedAt, now.Deleted)
