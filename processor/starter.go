@@ -103,7 +103,7 @@ func (s Starter) Rejudge(ctx context.Context, policy, reason string, accounts ..
 func (s Starter) known(ctx context.Context, accounts []string) error {
 	for _, id := range accounts {
 		if _, err := s.Store.Account(ctx, id); err != nil {
-			return fmt.Errorf("account %s: %w", id, err)
+			return fmt.Errorf("find what to scan: %w", err)
 		}
 	}
 	return nil
@@ -111,15 +111,16 @@ func (s Starter) known(ctx context.Context, accounts []string) error {
 
 // typesOf names the types of services, of all if none is named.
 func typesOf(services []string) (names []string, err error) {
-	left := sorted(services)
+	left, known := sorted(services), []string{}
 	for _, t := range resources.All() {
+		known = append(known, t.Service())
 		if len(services) == 0 || slices.Contains(services, t.Service()) {
 			names = append(names, t.Name)
 		}
 		left = slices.DeleteFunc(left, func(s string) bool { return s == t.Service() })
 	}
 	if len(left) > 0 {
-		return nil, fmt.Errorf("service %s: %w", left[0], qrie.ErrNotFound)
+		return nil, fmt.Errorf("service %s: %w; there are %s", left[0], qrie.ErrNotFound, strings.Join(sorted(known), ", "))
 	}
 	return names, nil
 }

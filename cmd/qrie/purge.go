@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/qrie-sec/qrie"
 )
 
 // purgeStep is how many findings are forgotten in one write of the store.
@@ -25,6 +28,10 @@ the policy or with DELETE /api/v1/policies/POLICY.`,
 				total := 0
 				for {
 					n, err := o.store.PurgeFindings(cmd.Context(), ids[0], purgeStep)
+					if errors.Is(err, qrie.ErrConflict) {
+						p.clear()
+						return fmt.Errorf("policy %s is launched, and findings of a launched policy are kept: delete the launch first", ids[0])
+					}
 					if err != nil {
 						return err
 					}

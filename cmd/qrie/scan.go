@@ -54,6 +54,9 @@ judged every day and after each change of a policy.`,
 				s := processor.Starter{Stream: o.stream, Store: o.store, Policies: set, NewID: func() string { return randomID(8) }, Now: time.Now}
 				task := query.Task{Policy: policy, Accounts: extent.Accounts, Services: extent.Services, Reason: "request"}
 				job, err := starts(s)(cmd.Context(), task)
+				if errors.Is(err, qrie.ErrNotFound) && len(extent.Accounts) > 0 {
+					err = fmt.Errorf("%w; 'qrie account list' shows the accounts that are watched", err)
+				}
 				if err != nil {
 					return err
 				}
@@ -187,7 +190,7 @@ func scanError(id string, err error) error {
 	if errors.Is(err, qrie.ErrConflict) {
 		return fmt.Errorf("scan %s has ended already: %w", id, err)
 	}
-	return fmt.Errorf("scan %s: %w; 'qrie scan list' shows what there is", id, err)
+	return fmt.Errorf("%w; 'qrie scan list' shows what there is", err)
 }
 
 // printJob writes a job as the API does.
