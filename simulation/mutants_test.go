@@ -77,7 +77,7 @@ var mutants = []mutant{
 }
 
 // A bug that is planted is found within a bounded number of seeds. The test
-// prints the table of docs/reliability.md.
+// prints the table of docs/simulation.md.
 func TestMutants(t *testing.T) {
 	if *plant == "" {
 		t.Skip("takes minutes: -mutants=. plants every bug")
