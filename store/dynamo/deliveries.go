@@ -39,8 +39,8 @@ func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (written stor
 	if row["Body"], err = s.pack.encode("delivery "+d.ID, body); err != nil {
 		return d, err
 	}
-	if len(d.Payload) > 0 {
-		row["Payload"] = binary(s.pack.compress(d.Payload))
+	if len(written.Payload) > 0 {
+		row["Payload"] = binary(s.pack.compress(written.Payload))
 	}
 	bucket := bucketOf(d.ID, deliveryBuckets)
 	row["Revision"], row["Sink"] = number(written.Revision), text(d.Sink)
