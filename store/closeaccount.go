@@ -21,33 +21,54 @@ func CloseAccount(ctx context.Context, s Store, account string, at time.Time, li
 		}
 		return 0, fmt.Errorf("account %s is watched: %w", account, err)
 	}
-	page, err := s.ListResources(ctx, ResourceQuery{Accounts: []string{account}}, PageRequest{Size: min(limit, MaxPage)})
+	// What was closed before stands in the way of the rest, and an adapter bounds
+	// what it reads for a page: one of nothing is not the end.
+	p := PageRequest{Size: min(limit, MaxPage)}
+	for {
+		page, err := s.ListResources(ctx, ResourceQuery{Accounts: []string{account}}, p)
+		if err != nil {
+			return closed, fmt.Errorf("list the resources of account %s: %w", account, err)
+		}
+		for _, r := range page.Items {
+			if closed == limit {
+				return closed, nil
+			}
+			found, err := closeResource(ctx, s, r.Ref, at)
+			if err != nil {
+				return closed, err
+			}
+			if found {
+				closed++
+			}
+		}
+		if p.Token = page.Next; p.Token == "" || closed == limit {
+			return closed, nil
+		}
+	}
+}
+
+// closeResource leaves a tombstone of a resource; false if there was one. What
+// changed meanwhile was found as well, and is left for the next time.
+func closeResource(ctx context.Context, s Store, ref qrie.Ref, at time.Time) (found bool, err error) {
+	stored, err := s.ResourceState(ctx, ref)
+	if errors.Is(err, qrie.ErrNotFound) || err == nil && stored.Deleted {
+		return false, nil
+	}
 	if err != nil {
-		return 0, fmt.Errorf("list the resources of account %s: %w", account, err)
+		return false, fmt.Errorf("read %s: %w", ref, err)
 	}
-	for _, r := range page.Items {
-		stored, err := s.ResourceState(ctx, r.Ref)
-		if errors.Is(err, qrie.ErrNotFound) || err == nil && stored.Deleted {
-			continue
-		}
-		if err != nil {
-			return closed, fmt.Errorf("read %s: %w", r.Ref, err)
-		}
-		err = s.Apply(ctx, removal(stored, at))
-		if errors.Is(err, qrie.ErrConflict) || errors.Is(err, qrie.ErrStale) {
-			closed++ // it changed meanwhile, and is left for the next time
-			continue
-		}
-		if err != nil {
-			return closed, fmt.Errorf("close %s: %w", r.Ref, err)
-		}
-		closed++
+	err = s.Apply(ctx, removal(stored, at))
+	if err != nil && !errors.Is(err, qrie.ErrConflict) && !errors.Is(err, qrie.ErrStale) {
+		return false, fmt.Errorf("close %s: %w", ref, err)
 	}
-	return closed, nil
+	return true, nil
 }
 
 // removal is the evaluation that closes a resource.
 func removal(stored Resource, at time.Time) Evaluation {
+	if !at.After(stored.ObservedAt) {
+		at = stored.ObservedAt.Add(1) // by a clock that was ahead; an older tombstone would never be written
+	}
 	next := stored
 	next.ObservedAt, next.ListedAt, next.ChangedAt = at, at, at
 	next.Deleted, next.Document, next.Hash, next.DueAt = true, nil, "", time.Time{}

@@ -34,7 +34,7 @@ type Delivery struct {
 	UpdatedAt  time.Time
 	Status     int    // of HTTP, of the last answer; 0 without one
 	Error      string // of the last attempt, cut to MaxReason bytes
-	Payload    []byte // what is sent, at most MaxPayload; empty in lists
+	Payload    []byte // what is sent, at most MaxPayload; empty in lists and once delivered
 	Revision   int64  // given by the store
 }
 
@@ -68,9 +68,13 @@ type Deliveries interface {
 // MaxCounted is how far deliveries are counted: nobody asks whether it is more.
 const MaxCounted = 10_000
 
-// Normal is the delivery within its bounds, its times in UTC.
+// Normal is the delivery within its bounds, its times in UTC. What was delivered
+// is never sent again, so its payload goes.
 func (d Delivery) Normal() Delivery {
-	d.Error = d.Error[:min(len(d.Error), MaxReason)]
+	d.Error = cutReason(d.Error)
+	if d.State == DeliveryDelivered {
+		d.Payload = nil
+	}
 	d.NextAt, d.CreatedAt, d.UpdatedAt = d.NextAt.UTC().Round(0), d.CreatedAt.UTC().Round(0), d.UpdatedAt.UTC().Round(0)
 	return d
 }

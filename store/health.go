@@ -39,6 +39,7 @@ type Condition struct {
 const (
 	MaxConditions = 200
 	MaxReason     = 1000 // bytes
+	MaxAction     = 200  // bytes, of a resource type too: all of an account's fit one row of any adapter
 )
 
 // AccountHealth is what is wrong with one account, by type and state.
@@ -77,16 +78,21 @@ func (c Condition) Valid(account string) error {
 	if c.Since.IsZero() || c.UpdatedAt.IsZero() {
 		return fmt.Errorf("condition %s of account %s: it does not say when", c.State, account)
 	}
-	if len(c.Type) > MaxReason || len(c.Action) > MaxReason {
+	if len(c.Type) > MaxAction || len(c.Action) > MaxAction {
 		return fmt.Errorf("condition %s of account %s: a text of it is too long", c.State, account)
 	}
 	return nil
 }
 
+// cutReason keeps what MaxReason allows of a text for people, in whole letters.
+func cutReason(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), MaxReason)], "")
+}
+
 // With is the health after PutCondition, and the condition as it is in it;
 // false if there is nothing to write.
 func (h AccountHealth) With(c Condition) (AccountHealth, Condition, bool) {
-	c.Reason = strings.ToValidUTF8(c.Reason[:min(len(c.Reason), MaxReason)], "")
+	c.Reason = cutReason(c.Reason)
 	c.Since, c.UpdatedAt = c.Since.UTC().Round(0), c.UpdatedAt.UTC().Round(0)
 	if !c.Released.IsZero() {
 		c.Released = c.Released.UTC().Round(0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -39,8 +40,8 @@ func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (written stor
 	if row["Body"], err = s.pack.encode("delivery "+d.ID, body); err != nil {
 		return d, err
 	}
-	if len(d.Payload) > 0 {
-		row["Payload"] = binary(s.pack.compress(d.Payload))
+	if len(written.Payload) > 0 {
+		row["Payload"] = binary(s.pack.compress(written.Payload))
 	}
 	bucket := bucketOf(d.ID, deliveryBuckets)
 	row["Revision"], row["Sink"] = number(written.Revision), text(d.Sink)
@@ -219,20 +220,22 @@ func (s *Store) trimDeliveries(ctx context.Context, now time.Time) (trimmed int,
 	oldest := newestFirst(now.Add(-store.KeepOutbox), "")
 	for _, state := range []store.DeliveryState{store.DeliveryDelivered, store.DeliveryDead} {
 		for b := range deliveryBuckets {
-			var old []key
-			st := stretch{table: deliveriesTable, index: &deliveriesNewest, pk: deliveryShelf(state, b), low: oldest, high: highest(""), only: "#DeliveryId"}
+			shelf := deliveryShelf(state, b)
+			var old []string
+			st := stretch{table: deliveriesTable, index: &deliveriesNewest, pk: shelf, low: oldest, high: highest(""), only: "#DeliveryId"}
 			err := s.all(ctx, st, func(it item) error {
-				old = append(old, keyOf(deliveriesTable, it))
+				old = append(old, it.str("DeliveryId"))
 				if len(old) < maxBatchRead {
 					return nil
 				}
-				err := s.writeAll(ctx, deliveriesTable, nil, old)
-				trimmed, old = trimmed+len(old), nil
+				n, err := s.removeDeliveries(ctx, shelf, old)
+				trimmed, old = trimmed+n, nil
 				return err
 			})
 			if err == nil {
-				err = s.writeAll(ctx, deliveriesTable, nil, old)
-				trimmed += len(old)
+				var n int
+				n, err = s.removeDeliveries(ctx, shelf, old)
+				trimmed += n
 			}
 			if err != nil {
 				return trimmed, err
@@ -240,4 +243,21 @@ func (s *Store) trimDeliveries(ctx context.Context, now time.Time) (trimmed int,
 		}
 	}
 	return trimmed, nil
+}
+
+// removeDeliveries removes those that are on a shelf still: one that was given
+// up may be tried again just now.
+func (s *Store) removeDeliveries(ctx context.Context, shelf string, ids []string) (int, error) {
+	var n atomic.Int64
+	err := limited(ctx, ids, writers, func(ctx context.Context, id string) error {
+		err := s.remove(ctx, deliveriesTable, id, "", "#Shelf = :shelf", item{":shelf": text(shelf)})
+		if errors.Is(err, errCondition) {
+			return nil
+		}
+		if err == nil {
+			n.Add(1)
+		}
+		return err
+	})
+	return int(n.Load()), err
 }

@@ -253,3 +253,44 @@ func conflict() error {
 	return &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{
 		{Code: aws.String("None")}, {Code: aws.String("TransactionConflict")}}}
 }
+
+// A person has a delivery tried again that was given up long ago, while it is
+// about to be trimmed.
+func TestADeliveryIsReplayedBeforeItIsTrimmed(t *testing.T) {
+	c := &cue{}
+	w := newWorld(t, c.stack)
+	old := start.Add(-store.KeepOutbox - time.Hour)
+	put := func(s *Store, d store.Delivery) store.Delivery {
+		t.Helper()
+		d, err := s.PutDelivery(t.Context(), d)
+		if err != nil {
+			t.Error(err)
+		}
+		return d
+	}
+	dead := func(id string) store.Delivery {
+		return put(w.s, store.Delivery{ID: "webhook/" + id, Sink: "webhook", Transition: id, Finding: "f_a", State: store.DeliveryDead,
+			CreatedAt: old, UpdatedAt: old, Payload: []byte(`{}`)})
+	}
+	replayed, left := dead("replayed"), dead("left")
+	ran := c.set(1, func(op string) bool { return op == "BatchWriteItem" || op == "DeleteItem" }, func() {
+		replayed.State, replayed.NextAt = store.DeliveryPending, start
+		put(w.s, replayed)
+	})
+	if _, err := w.faulty.Maintain(t.Context(), start); err != nil {
+		t.Fatal(err)
+	}
+	if !ran() {
+		t.Fatal("nothing was trimmed")
+	}
+	due, err := w.s.DueDeliveries(t.Context(), start, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(due) != 1 || due[0].ID != replayed.ID {
+		t.Errorf("due are %v, want the one that is tried again", due)
+	}
+	if _, err := w.s.Delivery(t.Context(), left.ID); !errors.Is(err, qrie.ErrNotFound) {
+		t.Errorf("the other: %v, want it trimmed", err)
+	}
+}

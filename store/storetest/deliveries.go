@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
@@ -163,6 +164,26 @@ var deliveryCases = []testCase{
 		got, err := w.s.Delivery(w.ctx, large.ID)
 		w.ok(err)
 		same(w, "large", string(got.Payload), string(large.Payload))
+	}},
+	{"what a receiver answers is cut between letters", func(w *world) {
+		d := w.delivery("a")
+		d.Error = "x" + strings.Repeat("ä", store.MaxReason)
+		written := w.deliver(d)
+		got, err := w.s.Delivery(w.ctx, d.ID)
+		w.ok(err)
+		same(w, "read back", got, written)
+		if !utf8.ValidString(written.Error) || len(written.Error) > store.MaxReason {
+			w.Errorf("an error of %d bytes, ending in %q", len(written.Error), written.Error[len(written.Error)-2:])
+		}
+	}},
+	{"what was delivered is no longer kept", func(w *world) {
+		d := w.deliver(w.delivery("a"))
+		d.State = store.DeliveryDelivered
+		written := w.deliver(d)
+		got, err := w.s.Delivery(w.ctx, d.ID)
+		w.ok(err)
+		same(w, "read back", got, written)
+		same(w, "bytes kept", len(got.Payload), 0)
 	}},
 	{"one of many writers wins", func(w *world) {
 		base := w.deliver(w.delivery("a"))
