@@ -34,8 +34,11 @@ type Options struct {
 type Courier struct {
 	Options
 	sinks   map[string]Sink
-	paused  map[string]pause // sinks that refuse everything; of the one goroutine that runs rounds
 	metrics *metrics
+
+	// Of the one goroutine that runs rounds.
+	paused   map[string]pause // sinks that refuse everything
+	measured time.Time
 }
 
 // pause of a sink.
@@ -66,9 +69,10 @@ func New(o Options) (*Courier, error) {
 }
 
 const (
-	roundEvery = time.Second
-	lockFor    = 2 * time.Minute // a round sends for as long as its slowest message takes
-	outboxPage = 200
+	roundEvery   = time.Second
+	measureEvery = time.Minute     // it reads what it counts
+	lockFor      = 2 * time.Minute // a round sends for as long as its slowest message takes
+	outboxPage   = 200
 	// sendAtOnce bounds the messages under way; sendPage is what one round sends.
 	sendAtOnce = 8
 	sendPage   = 200
@@ -112,6 +116,10 @@ func (c *Courier) round(ctx context.Context) error {
 	if err := c.send(ctx); err != nil {
 		return err
 	}
+	if c.Now().Sub(c.measured) < measureEvery {
+		return nil
+	}
+	c.measured = c.Now()
 	return c.measure(ctx)
 }
 

@@ -17,9 +17,10 @@ func newPolicyPurge() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge POLICY",
 		Short: "Forget the resolved findings of a policy that is not launched",
-		Long: `Forget the resolved findings of a policy that is no longer launched, with their
-history, before their retention has passed. Delete the launch first, on the page of
-the policy or with DELETE /api/v1/policies/POLICY.`,
+		Long: `Forget the resolved findings of a policy that is no longer launched, before their
+retention has passed. What happened to them stays in the timelines of their
+resources. Delete the launch first, on the page of the policy or with
+DELETE /api/v1/policies/POLICY.`,
 		Args: args(1, 1, "the id of a policy"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			return b.with(cmd.Context(), existingDataDir, storeOnly, func(o *opened) error {
