@@ -45,16 +45,27 @@ func (c Cause) With(events ...Event) Cause {
 	return c
 }
 
+// Spans reports whether the event happened between the observations that the
+// change lies between. Event times are whole seconds, cut off.
+func (c Cause) Spans(e Event) bool {
+	if c.Before.IsZero() {
+		return false // no change of the resource was behind it
+	}
+	return e.Time.Add(time.Second).After(c.After) && !e.Time.After(c.Before)
+}
+
+// Lists reports whether the event is one of those behind the change.
+func (c Cause) Lists(e Event) bool {
+	return slices.ContainsFunc(c.Events, func(own Event) bool { return own.ID == e.ID })
+}
+
 // Explain is the cause with those of the events that happened in its span and
 // that it does not list yet; false if there are none. It is for events that
-// come after the change was found. Event times are whole seconds, cut off.
+// come after the change was found.
 func (c Cause) Explain(events []Event) (Cause, bool) {
-	if c.Before.IsZero() {
-		return c, false // no change of the resource was behind it
-	}
 	var own []Event
 	for _, e := range events {
-		if e.Time.Add(time.Second).After(c.After) && !e.Time.After(c.Before) {
+		if c.Spans(e) {
 			own = append(own, e)
 		}
 	}

@@ -94,6 +94,8 @@ func (e Evaluation) Valid() error {
 			return bad("transition %s has severity %d, which is not within 0 to 100", t.ID, t.Severity)
 		case e.Explains != (t.Kind == qrie.Explained):
 			return bad("transition %s is %s: an evaluation explains, or it judges", t.ID, t.Kind)
+		case e.Explains && t.Version != e.Base+1:
+			return bad("transition %s is of version %d, and explains one that is written as %d", t.ID, t.Version, e.Base+1)
 		case !e.Explains && next.Heads[t.Policy].Open != (t.Kind != qrie.Closed):
 			return bad("transition %s (%s) does not fit the head of policy %s", t.ID, t.Kind, t.Policy)
 		}
@@ -114,6 +116,9 @@ func (e Evaluation) Normal() Evaluation {
 	}
 	if e.Next.ListedAt.IsZero() {
 		e.Next.ListedAt = e.Next.ObservedAt
+	}
+	if e.Next.Deleted {
+		e.Next.DueAt = time.Time{}
 	}
 	e.Next.Explained = e.Next.Explained[:min(len(e.Next.Explained), MaxExplained)]
 	e.Transitions = slices.Clone(e.Transitions)
@@ -147,7 +152,7 @@ func boundEvidence(e qrie.Evidence) qrie.Evidence {
 func (e Evaluation) Unexplained(stored Resource) string {
 	explained := make(map[string]bool, len(e.Transitions))
 	for _, t := range e.Transitions {
-		explained[t.Policy] = true
+		explained[t.Policy] = t.Kind != qrie.Explained
 	}
 	for policy, h := range e.Next.Heads {
 		if h.Open != stored.Heads[policy].Open && !explained[policy] {
@@ -234,21 +239,28 @@ func ApplyTransition(f *qrie.Finding, t *qrie.Transition) bool {
 
 // explain adds events to the causes of a finding in whose spans they are. What
 // may be behind the opening and the resolving is behind the resolving, which
-// came last. It reports false, and changes nothing, if they are behind neither.
+// came last, unless it is known to be behind the opening. It reports false, and
+// changes nothing, if no event says what is not known yet.
 func explain(f *qrie.Finding, t *qrie.Transition) bool {
 	if f.ID == "" {
 		return false
 	}
-	late, found := t.Cause.Events, false
-	if f.ResolvedCause != nil {
-		if cause, ok := f.ResolvedCause.Explain(late); ok {
-			late = slices.DeleteFunc(slices.Clone(late), func(e qrie.Event) bool {
-				return slices.ContainsFunc(cause.Events, func(own qrie.Event) bool { return own.ID == e.ID })
-			})
+	opening, found := t.Cause.Events, false
+	if was := f.ResolvedCause; was != nil {
+		var resolving []qrie.Event
+		opening = nil
+		for _, e := range t.Cause.Events {
+			if was.Spans(e) && !f.Cause.Lists(e) {
+				resolving = append(resolving, e)
+			} else {
+				opening = append(opening, e)
+			}
+		}
+		if cause, ok := was.Explain(resolving); ok {
 			f.ResolvedCause, t.Cause, found = &cause, cause, true
 		}
 	}
-	if cause, ok := f.Cause.Explain(late); ok {
+	if cause, ok := f.Cause.Explain(opening); ok {
 		f.Cause = cause
 		if !found {
 			t.Cause, found = cause, true

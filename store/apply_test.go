@@ -118,6 +118,71 @@ func TestApplyTransitionMendsTheKind(t *testing.T) {
 	}
 }
 
+// An opening seen at noon and a resolving seen half a second later: an event of
+// that second may be behind either.
+func TestExplainTellsOpeningFromResolving(t *testing.T) {
+	at := func(id string, when time.Time) qrie.Event { return qrie.Event{ID: id, Time: when} }
+	seen := noon.Add(500 * time.Millisecond)
+	made, both, mended := at("made", noon.Add(-time.Minute)), at("both", noon), at("mended", noon.Add(30*time.Second))
+	finding := func(opening, resolving []qrie.Event) qrie.Finding {
+		return qrie.Finding{ID: "f", State: qrie.Resolved, Cause: qrie.Cause{After: noon.Add(-time.Hour), Before: seen}.With(opening...),
+			ResolvedCause: new(qrie.Cause{After: seen, Before: noon.Add(time.Minute)}.With(resolving...))}
+	}
+	var many []qrie.Event
+	for i := range qrie.MaxCauseEvents {
+		many = append(many, at(string(rune('1'+i)), noon.Add(time.Duration(10+i)*time.Second)))
+	}
+	type events = []qrie.Event
+	for name, c := range map[string]struct {
+		f                  qrie.Finding
+		late               events
+		opening, resolving events // after
+		told               events // nil: nothing changes
+	}{
+		"of the opening":             {finding(nil, nil), events{made}, events{made}, nil, events{made}},
+		"of the resolving":           {finding(nil, nil), events{mended}, nil, events{mended}, events{mended}},
+		"of either":                  {finding(nil, nil), events{both}, nil, events{both}, events{both}},
+		"one of each":                {finding(nil, nil), events{made, mended}, events{made}, events{mended}, events{mended}},
+		"of none":                    {finding(nil, nil), events{at("later", noon.Add(time.Hour))}, nil, nil, nil},
+		"told again, as the opening": {finding(events{both}, nil), events{both}, events{both}, nil, nil},
+		"told again, as the other":   {finding(nil, events{both}), events{both}, nil, events{both}, nil},
+		"one more than are listed":   {finding(nil, many), events{both}, nil, qrie.NewestEvents(many), nil},
+	} {
+		tr := qrie.Transition{Kind: qrie.Explained, Finding: "f", Cause: qrie.Cause{Events: c.late}}
+		f := c.f
+		if changed := ApplyTransition(&f, &tr); changed != (c.told != nil) {
+			t.Errorf("%s: it changed the finding: %v", name, changed)
+		}
+		if diff := cmp.Diff([]events{c.opening, c.resolving}, []events{f.Cause.Events, f.ResolvedCause.Events}, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: events of the opening and the resolving (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(c.told, tr.Cause.Events); c.told != nil && diff != "" {
+			t.Errorf("%s: events that are told (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestWhatExplainsNeitherOpensNorCloses(t *testing.T) {
+	stored := Resource{Ref: testRef, Version: 3, ObservedAt: noon, Heads: map[string]Head{"P": {Outcome: qrie.Fail, Open: true}}}
+	id := testRef.FindingID("P")
+	e := Evaluation{Base: 3, Next: stored, Reread: true, Explains: true,
+		Transitions: []qrie.Transition{{ID: "t", Kind: qrie.Explained, Finding: id, Policy: "P", At: noon, Version: 4}}}
+	if err := e.Valid(); err != nil || e.Unexplained(stored) != "" {
+		t.Fatalf("refused: %v, or for %q", err, e.Unexplained(stored))
+	}
+	closes := e
+	closes.Next.Heads = nil
+	if closes.Unexplained(stored) != "P" {
+		t.Error("a finding may be closed by an explanation")
+	}
+	older := e
+	older.Transitions = []qrie.Transition{e.Transitions[0]}
+	older.Transitions[0].Version = 3
+	if older.Valid() == nil {
+		t.Error("an explanation may take the place of another version's transition")
+	}
+}
+
 func TestTallyCancelsOut(t *testing.T) {
 	head := func(o qrie.Outcome) map[string]Head {
 		return map[string]Head{"P": {Outcome: o, Open: o == qrie.Fail, Severity: 90}, "Q": {Outcome: qrie.Pass}}

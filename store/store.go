@@ -121,7 +121,7 @@ type Resource struct {
 	Hash       string          // of the document
 	Heads      map[string]Head // by policy
 	Generation int64           // launch set it was judged at
-	DueAt      time.Time       // when a verdict may change by the clock; zero if never
+	DueAt      time.Time       // when a verdict may change by the clock; zero if never, and once Deleted
 	Cause      qrie.Cause      // of the last change
 	Explained  []string        // ids of the newest events that earlier changes are ascribed to, at most MaxExplained
 	Missing    []qrie.Missing
@@ -164,8 +164,9 @@ type Evaluation struct {
 	// Explains is set, with Reread, when nothing was judged either and events
 	// that came late tell who made what is stored. Each transition is then
 	// Explained, with those events as its Cause; the store finds out what of a
-	// finding they explain, if anything. The newest version takes Next.Cause.
-	// Writing it twice is ErrConflict.
+	// finding they explain, if anything. Its Version is Base+1 and its ID made
+	// from that, so that each telling is kept. The newest version takes
+	// Next.Cause. Writing it twice is ErrConflict.
 	Explains bool
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ func (w *writing) attempt(ctx context.Context) (done bool, err error) {
 	if policy := e.Unexplained(old.Resource); policy != "" {
 		return false, fmt.Errorf("evaluation of %s: the finding of policy %s opens or closes without a transition", e.Next.Ref, policy)
 	}
-	launches, err := s.launches(ctx, policiesOf(e.Transitions))
+	launches, err := s.launches(ctx, judgedBy(e.Transitions))
 	if err != nil {
 		return false, err
 	}
@@ -91,12 +92,10 @@ func (w *writing) attempt(ctx context.Context) (done bool, err error) {
 	if err := tx.transitions(ctx, e.Transitions, &next); err != nil {
 		return false, fmt.Errorf("write %s: %w", e.Next.Ref, err)
 	}
-	if e.Explains && old.document != "" {
-		cause, err := s.pack.encode("a cause", e.Next.Cause)
-		if err != nil {
-			return false, err
+	if e.Explains {
+		if err := w.explain(tx); err != nil {
+			return false, fmt.Errorf("write %s: %w", e.Next.Ref, err)
 		}
-		tx.update(versionsTable, w.id, old.document, change{update: "SET #Cause = :c", condition: "attribute_exists(#Version)", values: item{":c": cause}})
 	}
 	if err := w.names(ctx); err != nil {
 		return false, err
@@ -114,6 +113,22 @@ func (w *writing) attempt(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
+// explain gives the newest version the cause that the resource has now. A write
+// of that row costs as much as its document is long, so it is left alone if what
+// is explained is an earlier change.
+func (w *writing) explain(tx *effects) error {
+	was, err := w.s.pack.encode("a cause", w.old.Cause)
+	if err != nil {
+		return err
+	}
+	is, err := w.s.pack.encode("a cause", w.e.Next.Cause)
+	if err != nil || reflect.DeepEqual(was, is) {
+		return err
+	}
+	tx.update(versionsTable, w.id, w.old.document, change{update: "SET #Cause = :c", condition: "attribute_exists(#Version)", values: item{":c": is}})
+	return nil
+}
+
 // names makes known what lists have to know of the resource.
 func (w *writing) names(ctx context.Context) error {
 	ref := w.e.Next.Ref
@@ -124,9 +139,12 @@ func (w *writing) names(ctx context.Context) error {
 	return w.s.know(ctx, wanted...)
 }
 
-func policiesOf(transitions []qrie.Transition) (out []string) {
+// judgedBy names the policies whose launches have a say in the transitions.
+func judgedBy(transitions []qrie.Transition) (out []string) {
 	for _, t := range transitions {
-		out = append(out, t.Policy)
+		if t.Kind != qrie.Explained {
+			out = append(out, t.Policy)
+		}
 	}
 	return out
 }

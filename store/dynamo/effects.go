@@ -58,7 +58,7 @@ func (x *effects) transitions(ctx context.Context, all []qrie.Transition, r *sto
 		if err := x.transition(ctx, t, f, revision); err != nil {
 			return err
 		}
-		if t.Kind != qrie.Closed && !slices.Contains(r.known, t.Policy) {
+		if t.Kind != qrie.Closed && t.Kind != qrie.Explained && !slices.Contains(r.known, t.Policy) {
 			r.known = append(slices.Clone(r.known), t.Policy)
 			slices.Sort(r.known)
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // schemaVersion is written beside the tables; Open refuses any other.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // tableID names a table without the prefix.
 type tableID string

@@ -355,3 +355,93 @@ func TestUnitsOfAccounts(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitsOfAnExplanation holds what it costs that events come late, and that
+// one which explains an earlier change leaves the newest version alone.
+func TestUnitsOfAnExplanation(t *testing.T) {
+	u := newUnitsRig(t)
+	ref := bucket("explained")
+	write := func(doc string, at time.Time, fails ...string) {
+		old, _ := u.s.ResourceState(t.Context(), ref) // none is version 0
+		e := evaluate(old, u.set, ref, doc, at, fails...)
+		// Nobody knows who it was. The document does not compress.
+		e.Next.Cause = qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, After: old.ObservedAt, Before: at}
+		var noise strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&noise, "%x", sha256.Sum256([]byte(fmt.Sprint(doc, i))))
+		}
+		e.Next.Document = json.RawMessage(fmt.Sprintf(`{"Bucket":%q}`, noise.String()))
+		for i := range e.Transitions {
+			e.Transitions[i].Cause = e.Next.Cause
+		}
+		if err := u.s.Apply(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", start.Add(time.Hour))
+	write("b", start.Add(2*time.Hour), public)
+	write("c", start.Add(3*time.Hour), public, unsafely)
+	for _, c := range []struct {
+		name  string
+		at    time.Time
+		limit units
+	}{
+		{"the last change and its finding", start.Add(150 * time.Minute), units{write: 20, read: 3}},
+		{"an earlier finding", start.Add(90 * time.Minute), units{write: 6, read: 3}},
+		{"nothing", start, units{write: 1, read: 3}},
+	} {
+		old, err := u.s.ResourceState(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := []qrie.Event{{ID: c.name, Name: "PutBucketPolicy", Time: c.at, Actor: qrie.Actor{Kind: qrie.ActorHuman, Name: "mira@example.com"}}}
+		e := store.Evaluation{Base: old.Version, Next: old, Reread: true, Explains: true}
+		e.Next.Cause, _ = old.Cause.Explain(late)
+		e.Next.Explained = append([]string{c.name}, old.Explained...)
+		for _, policy := range []string{public, unsafely} {
+			id := ref.FindingID(policy)
+			e.Transitions = append(e.Transitions, qrie.Transition{ID: qrie.TransitionID(id, old.Version+1, 1, qrie.Explained), Kind: qrie.Explained,
+				Finding: id, Ref: ref, Policy: policy, At: start, Version: old.Version + 1, Cause: qrie.Cause{Events: late}})
+		}
+		w, r := u.m.units, readUnits(u, u.s)
+		if err := u.s.Apply(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		got := units{write: u.m.units - w, read: readUnits(u, u.s) - r}
+		t.Logf("explain %-32s %.1f write units, %.1f read units", c.name, got.write, got.read)
+		if got.write > c.limit.write || got.read > c.limit.read {
+			t.Errorf("explain %s: %.1f write and %.1f read units, at most %.1f and %.1f are wanted", c.name, got.write, got.read, c.limit.write, c.limit.read)
+		}
+	}
+}
+
+// TestUnitsOfWhatIsDue holds that reading what is due costs in proportion to
+// that, however much is due later.
+func TestUnitsOfWhatIsDue(t *testing.T) {
+	u := newUnitsRig(t)
+	later := func(n int) {
+		for i := range n {
+			at := start.Add(time.Duration(i) * time.Hour)
+			e := evaluate(store.Resource{}, u.set, bucket(fmt.Sprint("due-", i)), "a", start)
+			e.Next.DueAt = at
+			if err := u.s.Apply(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const all = 400
+	later(all)
+	for _, due := range []int{0, 10, all} {
+		r := readUnits(u, u.s)
+		got, err := u.s.DueResources(t.Context(), start.Add(time.Duration(due)*time.Hour-1), 2*all)
+		if err != nil || len(got) != due {
+			t.Fatalf("%d are due, want %d: %v", len(got), due, err)
+		}
+		read := readUnits(u, u.s) - r
+		t.Logf("%3d of %d due: %.1f read units", due, all, read)
+		// Half a unit for each partition at least, and a unit holds some thirty rows.
+		if most := listBuckets*0.5 + float64(due)/20; read > most {
+			t.Errorf("%d of %d are due: %.1f read units, at most %.1f are wanted", due, all, read, most)
+		}
+	}
+}

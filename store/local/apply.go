@@ -190,7 +190,7 @@ func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) er
 	changedAt := old.ChangedAt
 	document, history := old.document, old.history
 	if c.Explains {
-		if _, err := tx.Exec("UPDATE qrie_versions SET cause = ? WHERE n = ?", c.cause, document); err != nil {
+		if _, err := tx.Exec("UPDATE qrie_versions SET cause = ?1 WHERE n = ?2 AND cause <> ?1", c.cause, document); err != nil {
 			return err
 		}
 	}
