@@ -156,8 +156,12 @@ func (c *consumer) round(ctx context.Context, claim bool) error {
 		return c.plan(ctx)
 	}
 	// Who takes nothing more is no worker to share with, though he may hold
-	// leases until they have drained.
-	return errors.Join(err, c.s.leases.leave(ctx, c.owner))
+	// leases until they have drained. If this fails the others find out by
+	// themselves, when nothing more is heard of him.
+	if failed := c.s.leases.leave(ctx, c.owner); failed != nil {
+		c.log.Info("the other workers were not told that this one ends", "error", failed)
+	}
+	return err
 }
 
 // ended notes that a session has come to its end. A lease that is still ours
