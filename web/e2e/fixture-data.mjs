@@ -40,6 +40,18 @@ export const accounts = words.map((name, i) => ({
   ou: i < 3 ? `/workloads/${name}` : i < 8 ? "/platform" : "/workloads/prod",
   tags: { env: i === 0 || i > 8 ? "prod" : name },
   regions: i % 3 === 0 ? ["eu-west-1", "us-east-1"] : ["eu-west-1", "us-east-1", "us-west-2"],
+  health: i === 2 ? "role_denied" : "ok",
+  conditions:
+    i === 2
+      ? [
+          {
+            state: "role_denied",
+            reason: "sts:AssumeRole: not authorized",
+            action: "sts:AssumeRole",
+            since: "2026-03-18T09:00:00Z",
+          },
+        ]
+      : [],
 }));
 
 const types = [

@@ -676,6 +676,7 @@ const routes = [
         ],
       },
       dirty: { count: 14, oldest: ago(2) },
+      deliveries: { pending: 0, dead: 2 },
       dead_letters: 3,
       events_per_second: 18.4,
       lag_seconds: 2.1,
