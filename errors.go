@@ -39,6 +39,9 @@ const (
 	Invalid   FaultKind = "invalid"   // AWS refuses the request: trying again cannot help
 )
 
+// Lasts reports a fault that does not pass by itself: somebody has to see to it.
+func (k FaultKind) Lasts() bool { return k == Denied || k == Unreached || k == Invalid }
+
 // Fault is a failed AWS call, classified where it failed.
 type Fault struct {
 	Kind       FaultKind

@@ -32,22 +32,16 @@ type condition struct {
 // healthEvery is how soon a worker hears of what another found out.
 const healthEvery = 10 * time.Second
 
-// reload reads what is wrong. Accounts that are well cost nothing.
+// reload reads what is wrong.
 func (h *health) reload(ctx context.Context) error {
+	unwell, err := store.Unwell(ctx, h.store)
+	if err != nil {
+		return err
+	}
 	known := map[condition]store.Condition{}
-	page := store.PageRequest{Size: store.MaxPage}
-	for {
-		found, err := h.store.ListHealth(ctx, page)
-		if err != nil {
-			return fmt.Errorf("read the health of the accounts: %w", err)
-		}
-		for _, a := range found.Items {
-			for _, c := range a.Conditions {
-				known[condition{circuitKey{a.Account, c.Type}, c.State}] = c
-			}
-		}
-		if page.Token = found.Next; page.Token == "" {
-			break
+	for account, conditions := range unwell {
+		for _, c := range conditions {
+			known[condition{circuitKey{account, c.Type}, c.State}] = c
 		}
 	}
 	h.mu.Lock()
@@ -115,9 +109,6 @@ func (h *health) released(ctx context.Context, k circuitKey) (bool, error) {
 	return false, nil
 }
 
-// worst orders the states of an account for its one word.
-var worst = []store.HealthState{store.RoleDenied, store.MassDelete, store.Denied, store.Throttled}
-
 // count tells how many accounts are in which state, each counted once by the
 // worst.
 func (h *health) count() map[store.HealthState]int {
@@ -132,7 +123,7 @@ func (h *health) count() map[store.HealthState]int {
 	}
 	counts := map[store.HealthState]int{}
 	for _, of := range states {
-		for _, state := range worst {
+		for _, state := range store.HealthStates {
 			if of[state] {
 				counts[state]++
 				break

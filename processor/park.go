@@ -61,8 +61,7 @@ func (s *session) park(ctx context.Context, m touched, why error) error {
 	var fault *qrie.Fault
 	if errors.As(why, &fault) {
 		reason = string(fault.Kind)
-		switch fault.Kind {
-		case qrie.Denied, qrie.Unreached, qrie.Invalid:
+		if fault.Kind.Lasts() {
 			pause = min((60*s.w.ParkFor)<<min(m.Attempt, 6), maxPark)
 		}
 		pause = max(pause, fault.RetryAfter)

@@ -153,8 +153,11 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if !ok {
 		return "unknown_account", nil
 	}
-	if err := s.markRelated(ctx, m, stored, obs); err != nil {
-		return "", err
+	unchanged := same(stored, obs)
+	if !unchanged {
+		if err := s.markRelated(ctx, m, stored, obs); err != nil {
+			return "", err
+		}
 	}
 	note := "no event seen: the change came to light when the resource was read"
 	if m.Reason == qrie.ReasonScan {
@@ -165,7 +168,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	// this may be what an earlier event made, or a part of what this one made (an
 	// instance can be seen before its volumes can).
 	var planned errgroup.Group
-	if len(m.Events) > 0 && (same(stored, obs) || !m.settled(obs.ObservedAt)) {
+	if len(m.Events) > 0 && (unchanged || !m.settled(obs.ObservedAt)) {
 		planned.Go(func() error { return s.lookAgain(ctx, m, obs.ObservedAt) })
 	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, events: m.Events, note: note, account: account})

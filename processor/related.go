@@ -16,7 +16,7 @@ import (
 // not find it again. A scan sees them by itself.
 func (s *session) markRelated(ctx context.Context, m touched, stored *store.Resource, obs qrie.Observation) error {
 	t, ok := resources.Find(m.Ref.Type)
-	if !ok || len(t.References) == 0 || len(m.Events) == 0 || same(stored, obs) {
+	if !ok || len(t.References) == 0 || len(m.Events) == 0 {
 		return nil
 	}
 	related := t.Related(obs.Ref, obs.Document)

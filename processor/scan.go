@@ -111,8 +111,7 @@ func (s *session) listLater(t scanTask, why error) error {
 	var fault *qrie.Fault
 	if errors.As(why, &fault) {
 		reason = string(fault.Kind)
-		switch fault.Kind {
-		case qrie.Denied, qrie.Unreached, qrie.Invalid:
+		if fault.Kind.Lasts() {
 			pause = listAgainLater
 		}
 	}
@@ -162,7 +161,7 @@ func (s *session) listPage(t scanTask) (refs []qrie.Ref, next string, err error)
 		}
 		var not *stopped
 		var fault *qrie.Fault
-		if errors.As(err, &not) || errors.As(err, &fault) && (fault.Kind == qrie.Denied || fault.Kind == qrie.Unreached || fault.Kind == qrie.Invalid) {
+		if errors.As(err, &not) || errors.As(err, &fault) && fault.Kind.Lasts() {
 			return nil, "", err
 		}
 		if !sleep(s.ctx, time.Second<<attempt) {

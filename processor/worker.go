@@ -21,6 +21,7 @@ import (
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/ingest"
 	"github.com/qrie-sec/qrie/resources"
+	"github.com/qrie-sec/qrie/store"
 	"github.com/qrie-sec/qrie/stream"
 )
 
@@ -208,7 +209,7 @@ func (w *Worker) EventsPerSecond() float64 { return math.Float64frombits(w.pace.
 // measureHealth publishes how many accounts are well, and how many are not.
 func (w *Worker) measureHealth() {
 	counts, ok := w.health.count(), len(w.desk.allAccounts())
-	for _, state := range worst {
+	for _, state := range store.HealthStates {
 		w.metrics.accounts.WithLabelValues(string(state)).Set(float64(counts[state]))
 		ok -= counts[state]
 	}

@@ -28,12 +28,9 @@ func conditionOf(c store.Condition) Condition {
 // healthOK is the word for an account without conditions.
 const healthOK = "ok"
 
-// worstFirst orders the states of an account for its one word.
-var worstFirst = []store.HealthState{store.RoleDenied, store.MassDelete, store.Denied, store.Throttled}
-
 // healthOf is the one word for conditions.
 func healthOf(conditions []store.Condition) string {
-	for _, state := range worstFirst {
+	for _, state := range store.HealthStates {
 		if slices.ContainsFunc(conditions, func(c store.Condition) bool { return c.State == state }) {
 			return string(state)
 		}
@@ -41,29 +38,10 @@ func healthOf(conditions []store.Condition) string {
 	return healthOK
 }
 
-// readHealth reads what is wrong with accounts, by account. Those that are
-// well cost nothing.
-func (s *Server) readHealth(ctx context.Context) (map[string][]store.Condition, error) {
-	health := map[string][]store.Condition{}
-	page := store.PageRequest{Size: store.MaxPage}
-	for {
-		found, err := s.store.ListHealth(ctx, page)
-		if err != nil {
-			return nil, fmt.Errorf("read the health of the accounts: %w", err)
-		}
-		for _, a := range found.Items {
-			health[a.Account] = a.Conditions
-		}
-		if page.Token = found.Next; page.Token == "" {
-			return health, nil
-		}
-	}
-}
-
 // stale is why a resource cannot be read at present, nil if it can. A throttle
 // delays reads and makes nothing stale by itself.
 func (d *directory) stale(ref qrie.Ref) *Condition {
-	for _, state := range worstFirst {
+	for _, state := range store.HealthStates {
 		for _, c := range d.health[ref.Account] {
 			if c.State == state && state != store.Throttled && (c.Type == "" || c.Type == ref.Type) {
 				stale := conditionOf(c)
@@ -93,19 +71,11 @@ func (s *Server) releaseDeletions(ctx context.Context, in *releaseIn) (*body[Rel
 	if _, err := s.store.Account(ctx, in.ID); err != nil {
 		return nil, missing(err, "account", in.ID)
 	}
-	health, err := s.store.Health(ctx, []string{in.ID})
+	c, err := store.ReleaseDeletions(ctx, s.store, in.ID, in.Body.ResourceType, s.now())
+	if notFound(err) {
+		return nil, kindNotFound.problem("no deletions of %s are held in account %s", in.Body.ResourceType, in.ID).because(err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read the health of account %s: %w", in.ID, err)
-	}
-	at := slices.IndexFunc(health[in.ID], func(c store.Condition) bool {
-		return c.State == store.MassDelete && c.Type == in.Body.ResourceType
-	})
-	if at < 0 {
-		return nil, kindNotFound.problem("no deletions of %s are held in account %s", in.Body.ResourceType, in.ID)
-	}
-	c := health[in.ID][at]
-	c.Released, c.UpdatedAt = s.now(), s.now()
-	if c, err = s.store.PutCondition(ctx, in.ID, c); err != nil {
 		return nil, fmt.Errorf("release the deletions of %s in account %s: %w", in.Body.ResourceType, in.ID, err)
 	}
 	out := Released{Condition: conditionOf(c)}

@@ -70,10 +70,9 @@ func (s *Server) replayDelivery(ctx context.Context, in *deliveryIn) (*body[Deli
 	if err != nil {
 		return nil, missing(err, "delivery", id)
 	}
-	if d.State != store.DeliveryDead {
-		return nil, kindConflict.problem("delivery %s is %s: only one that was given up can be tried again", id, d.State)
+	if d, err = d.Revive(s.now()); err != nil {
+		return nil, kindConflict.problem("delivery %s is %s: only one that was given up can be tried again", id, d.State).because(err)
 	}
-	d.State, d.Attempts, d.NextAt, d.UpdatedAt = store.DeliveryPending, 0, s.now(), s.now()
 	d, err = s.store.PutDelivery(ctx, d)
 	if errors.Is(err, qrie.ErrConflict) {
 		return nil, kindConflict.problem("delivery %s was changed a moment ago: look at it again", id).because(err)

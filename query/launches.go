@@ -261,29 +261,33 @@ const (
 // closeFindings resolves the active findings of a policy that is not launched,
 // until none is left or ctx ends. It returns how many it resolved.
 func (s *Server) closeFindings(ctx context.Context, policy string) (closed int64, err error) {
-	for {
-		n, err := s.store.CloseFindings(ctx, policy, qrie.ResolvedPolicyDeleted, s.now(), s.chunk)
-		closed += int64(n)
-		if err != nil {
-			return closed, fmt.Errorf("resolve the findings of policy %s: %w", policy, err)
-		}
-		if n < s.chunk {
-			return closed, nil
-		}
+	closed, err = s.inChunks(func() (int, error) {
+		return s.store.CloseFindings(ctx, policy, qrie.ResolvedPolicyDeleted, s.now(), s.chunk)
+	})
+	if err != nil {
+		return closed, fmt.Errorf("resolve the findings of policy %s: %w", policy, err)
 	}
+	return closed, nil
 }
 
 // purgeFindings forgets the resolved findings of a policy that is not launched,
 // until none is left or ctx ends. It returns how many it forgot.
 func (s *Server) purgeFindings(ctx context.Context, policy string) (purged int64, err error) {
+	purged, err = s.inChunks(func() (int, error) { return s.store.PurgeFindings(ctx, policy, s.chunk) })
+	if err != nil {
+		return purged, fmt.Errorf("forget the findings of policy %s: %w", policy, err)
+	}
+	return purged, nil
+}
+
+// inChunks repeats a step of at most chunk until one does less, and adds up what
+// they did.
+func (s *Server) inChunks(step func() (int, error)) (total int64, err error) {
 	for {
-		n, err := s.store.PurgeFindings(ctx, policy, s.chunk)
-		purged += int64(n)
-		if err != nil {
-			return purged, fmt.Errorf("forget the findings of policy %s: %w", policy, err)
-		}
-		if n < s.chunk {
-			return purged, nil
+		n, err := step()
+		total += int64(n)
+		if err != nil || n < s.chunk {
+			return total, err
 		}
 	}
 }

@@ -71,7 +71,7 @@ func New(options Options) (*Server, error) {
 		return nil, fmt.Errorf("register the metrics of the API: %w", err)
 	}
 	s.accounts = newMemo(s.now, directoryAge, s.readAccounts)
-	s.health = newMemo(s.now, directoryAge, s.readHealth)
+	s.health = newMemo(s.now, directoryAge, func(ctx context.Context) (map[string][]store.Condition, error) { return store.Unwell(ctx, s.store) })
 	s.byAccount = newMemo(s.now, directoryAge, s.readAccountCounts)
 	s.hub = newHub(o.Store, s.encodeChange, o.Log, o.MaxStreams)
 	s.dashboard = newCache(o.Store, cacheOptions{

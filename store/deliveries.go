@@ -100,16 +100,16 @@ func (d Delivery) Valid() error {
 	return nil
 }
 
+// Revive is a delivery that was given up, due once more. ErrConflict if it was
+// not given up.
+func (d Delivery) Revive(now time.Time) (Delivery, error) {
+	if d.State != DeliveryDead {
+		return d, fmt.Errorf("delivery %s is %s, and only one that was given up can be tried again: %w", d.ID, d.State, qrie.ErrConflict)
+	}
+	d.State, d.Attempts, d.NextAt, d.UpdatedAt = DeliveryPending, 0, now, now
+	return d, nil
+}
+
 // Admit decides whether a delivery may be written over the stored revision (0:
 // none is stored), as PutDelivery promises.
-func (d Delivery) Admit(stored int64) error {
-	switch {
-	case d.Revision == stored:
-		return nil
-	case d.Revision == 0:
-		return fmt.Errorf("delivery %s: %w", d.ID, qrie.ErrExists)
-	case stored == 0:
-		return fmt.Errorf("delivery %s: %w", d.ID, qrie.ErrNotFound)
-	}
-	return fmt.Errorf("delivery %s was read at another revision: %w", d.ID, qrie.ErrConflict)
-}
+func (d Delivery) Admit(stored int64) error { return admit("delivery "+d.ID, d.Revision, stored) }

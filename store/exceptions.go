@@ -80,16 +80,20 @@ func (x Exception) Valid() error {
 
 // Admit decides whether an exception may be written over the stored revision (0:
 // none is stored), as PutException and DeleteException promise.
-func (x Exception) Admit(stored int64) error {
+func (x Exception) Admit(stored int64) error { return admit("exception "+x.ID, x.Revision, stored) }
+
+// admit holds the revision at which something was read (0: it was not there)
+// against the one that is stored (0: it is not there).
+func admit(what string, read, stored int64) error {
 	switch {
-	case x.Revision == stored:
+	case read == stored:
 		return nil
-	case x.Revision == 0:
-		return fmt.Errorf("exception %s: %w", x.ID, qrie.ErrExists)
+	case read == 0:
+		return fmt.Errorf("%s: %w", what, qrie.ErrExists)
 	case stored == 0:
-		return fmt.Errorf("exception %s: %w", x.ID, qrie.ErrNotFound)
+		return fmt.Errorf("%s: %w", what, qrie.ErrNotFound)
 	}
-	return fmt.Errorf("exception %s was read at another revision: %w", x.ID, qrie.ErrConflict)
+	return fmt.Errorf("%s was read at another revision: %w", what, qrie.ErrConflict)
 }
 
 // Anchor is what an exception is found by: the narrowest part of its scope. All

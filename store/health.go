@@ -23,6 +23,10 @@ const (
 	MassDelete HealthState = "mass_delete" // too many resources are gone at once: the deletions are held
 )
 
+// HealthStates are all there are, the worst first: an account's one word is the
+// first that holds.
+var HealthStates = []HealthState{RoleDenied, MassDelete, Denied, Throttled}
+
 // Condition is one thing that is wrong. An account has one of a type and state
 // at the most.
 type Condition struct {
@@ -65,11 +69,44 @@ type Health interface {
 	ListHealth(ctx context.Context, p PageRequest) (Page[AccountHealth], error)
 }
 
+// Unwell reads every account with which something is wrong, by id. Those that are
+// well cost nothing.
+func Unwell(ctx context.Context, h Health) (map[string][]Condition, error) {
+	unwell := map[string][]Condition{}
+	page := PageRequest{Size: MaxPage}
+	for {
+		found, err := h.ListHealth(ctx, page)
+		if err != nil {
+			return nil, fmt.Errorf("read the health of the accounts: %w", err)
+		}
+		for _, a := range found.Items {
+			unwell[a.Account] = a.Conditions
+		}
+		if page.Token = found.Next; page.Token == "" {
+			return unwell, nil
+		}
+	}
+}
+
+// ReleaseDeletions lets the deletions of a resource type in an account through
+// that are held. ErrNotFound if none are.
+func ReleaseDeletions(ctx context.Context, h Health, account, resourceType string, now time.Time) (Condition, error) {
+	found, err := h.Health(ctx, []string{account})
+	if err != nil {
+		return Condition{}, fmt.Errorf("read the health of account %s: %w", account, err)
+	}
+	for _, c := range found[account] {
+		if c.Type == resourceType && c.State == MassDelete {
+			c.Released, c.UpdatedAt = now, now
+			return h.PutCondition(ctx, account, c)
+		}
+	}
+	return Condition{}, fmt.Errorf("deletions of %s that are held in account %s: %w", resourceType, account, qrie.ErrNotFound)
+}
+
 // Valid reports what is wrong with a condition by itself.
 func (c Condition) Valid(account string) error {
-	switch c.State {
-	case RoleDenied, Denied, Throttled, MassDelete:
-	default:
+	if !slices.Contains(HealthStates, c.State) {
 		return fmt.Errorf("condition of account %s: there is no state %q", account, c.State)
 	}
 	if !qrie.ValidAccountID(account) {

@@ -29,7 +29,7 @@ func newAccountList(b *backends) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				health, err := healthOf(cmd.Context(), o.store)
+				health, err := store.Unwell(cmd.Context(), o.store)
 				if err != nil {
 					return err
 				}
@@ -48,24 +48,6 @@ func newAccountList(b *backends) *cobra.Command {
 		}}
 }
 
-// healthOf reads what is wrong with accounts, by account.
-func healthOf(ctx context.Context, s store.Health) (map[string][]store.Condition, error) {
-	health := map[string][]store.Condition{}
-	page := store.PageRequest{Size: store.MaxPage}
-	for {
-		found, err := s.ListHealth(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range found.Items {
-			health[a.Account] = a.Conditions
-		}
-		if page.Token = found.Next; page.Token == "" {
-			return health, nil
-		}
-	}
-}
-
 func newAccountRelease(b *backends) *cobra.Command {
 	return &cobra.Command{
 		Use:   "release ACCOUNT TYPE",
@@ -78,19 +60,11 @@ through for a day. Scan the account afterwards, so that they are looked at now.`
 		Args:    args(2, 2, "the id of an account and a resource type"),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return b.with(cmd.Context(), existingDataDir, storeOnly, func(o *opened) error {
-				health, err := o.store.Health(cmd.Context(), given[:1])
-				if err != nil {
-					return err
+				_, err := store.ReleaseDeletions(cmd.Context(), o.store, given[0], given[1], time.Now())
+				if errors.Is(err, qrie.ErrNotFound) {
+					err = fmt.Errorf("%w; 'qrie account list' shows where some are", err)
 				}
-				for _, c := range health[given[0]] {
-					if c.Type == given[1] && c.State == store.MassDelete {
-						c.Released = time.Now()
-						c.UpdatedAt = c.Released
-						_, err := o.store.PutCondition(cmd.Context(), given[0], c)
-						return err
-					}
-				}
-				return fmt.Errorf("no deletions of %s are held in account %s: %w; 'qrie account list' shows where", given[1], given[0], qrie.ErrNotFound)
+				return err
 			})
 		}}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
+	"github.com/qrie-sec/qrie/policies"
+	"github.com/qrie-sec/qrie/processor"
 	"github.com/qrie-sec/qrie/sqlite"
 	"github.com/qrie-sec/qrie/store"
 	storelocal "github.com/qrie-sec/qrie/store/local"
@@ -95,6 +97,11 @@ type opened struct {
 	store  store.Store
 	secret []byte // signs sessions and page tokens
 	close  []func() error
+}
+
+// starter starts jobs; it takes both parts.
+func (o *opened) starter(set *policies.Set) processor.Starter {
+	return processor.Starter{Stream: o.stream, Store: o.store, Policies: set, NewID: func() string { return randomID(8) }, Now: time.Now}
 }
 
 // Close closes what was opened, the last first.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
 )
 
@@ -127,11 +126,9 @@ func revive(ctx context.Context, s store.Store, id string) error {
 	if err != nil {
 		return err
 	}
-	if d.State != store.DeliveryDead {
-		return fmt.Errorf("delivery %s is %s: only one that was given up can be tried again: %w", id, d.State, qrie.ErrConflict)
+	if d, err = d.Revive(time.Now()); err != nil {
+		return err
 	}
-	now := time.Now()
-	d.State, d.Attempts, d.NextAt, d.UpdatedAt = store.DeliveryPending, 0, now, now
 	_, err = s.PutDelivery(ctx, d)
 	return err
 }

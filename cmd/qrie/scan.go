@@ -51,9 +51,8 @@ judged every day and after each change of a policy.`,
 				return fmt.Errorf("load the policies: %w", err)
 			}
 			return b.with(cmd.Context(), existingDataDir, both, func(o *opened) error {
-				s := processor.Starter{Stream: o.stream, Store: o.store, Policies: set, NewID: func() string { return randomID(8) }, Now: time.Now}
 				task := query.Task{Policy: policy, Accounts: extent.Accounts, Services: extent.Services, Reason: "request"}
-				job, err := starts(s)(cmd.Context(), task)
+				job, err := starts(o.starter(set))(cmd.Context(), task)
 				if errors.Is(err, qrie.ErrNotFound) && len(extent.Accounts) > 0 {
 					err = fmt.Errorf("%w; 'qrie account list' shows the accounts that are watched", err)
 				}

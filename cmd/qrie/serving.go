@@ -102,9 +102,7 @@ func (n *node) announce(cmd *cobra.Command) {
 	n.say("\n  health      http://%[1]s/readyz\n  metrics     http://%[1]s/metrics\n", n.listener.Addr())
 }
 
-func (n *node) starter() processor.Starter {
-	return processor.Starter{Stream: n.stream, Store: n.store, Policies: n.policies, NewID: func() string { return randomID(8) }, Now: time.Now}
-}
+func (n *node) starter() processor.Starter { return n.opened.starter(n.policies) }
 
 func (n *node) worker(w world) (*processor.Worker, error) {
 	return processor.New(processor.Options{Starter: n.starter(), Reader: w.reader, Owner: n.owner, Log: n.log, Registerer: n.registry,

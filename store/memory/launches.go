@@ -110,20 +110,24 @@ func (s *state) unchanged(policy string, base int64) error {
 	return nil
 }
 
+// findingsOf are up to limit findings of a policy in a state, in their order.
+func (s *state) findingsOf(policy string, in qrie.State, limit int) (found []finding) {
+	for _, f := range s.findings {
+		if f.Policy == policy && f.State == in {
+			found = append(found, f)
+		}
+	}
+	slices.SortFunc(found, by(func(f finding) place { return placeOfFinding(f.Finding) }))
+	return found[:min(len(found), limit)]
+}
+
 // PurgeFindings implements store.Launches.
 func (s *Store) PurgeFindings(ctx context.Context, policy string, limit int) (int, error) {
 	return ask(ctx, s, "PurgeFindings "+policy, func() (int, error) {
 		if s.launches.has(policy) {
 			return 0, fmt.Errorf("forget findings of %s: it is launched: %w", policy, qrie.ErrConflict)
 		}
-		var resolved []finding
-		for _, f := range s.findings {
-			if f.Policy == policy && f.State == qrie.Resolved {
-				resolved = append(resolved, f)
-			}
-		}
-		slices.SortFunc(resolved, by(func(f finding) place { return placeOfFinding(f.Finding) }))
-		resolved = resolved[:min(len(resolved), limit)]
+		resolved := s.findingsOf(policy, qrie.Resolved, limit)
 		var tally store.Tally
 		for _, f := range resolved {
 			tally.Finding(f.Finding, qrie.Finding{})
@@ -140,14 +144,7 @@ func (s *Store) CloseFindings(ctx context.Context, policy string, why qrie.Resol
 		if s.launches.has(policy) {
 			return 0, fmt.Errorf("close findings of %s: it is launched: %w", policy, qrie.ErrConflict)
 		}
-		var active []finding
-		for _, f := range s.findings {
-			if f.Policy == policy && f.State == qrie.Active {
-				active = append(active, f)
-			}
-		}
-		slices.SortFunc(active, by(func(f finding) place { return placeOfFinding(f.Finding) }))
-		active = active[:min(len(active), limit)]
+		active := s.findingsOf(policy, qrie.Active, limit)
 		var tally store.Tally
 		for _, f := range active {
 			old := s.resources[f.resource]
