@@ -15,6 +15,10 @@ const (
 	// maxGroupTime bounds how long the first write of a group waits for
 	// others to join before its commit begins.
 	maxGroupTime = 20 * time.Millisecond
+	// turn is how long one process writes before it pauses for others.
+	turn, turnPause = 100 * time.Millisecond, 2 * time.Millisecond
+	// patience is how long a write waits for other processes.
+	patience = 10 * time.Second
 	// queueLength bounds the writes that wait; further callers block.
 	queueLength = 1024
 )
@@ -41,8 +45,13 @@ const (
 // Write runs fn in a transaction and returns once it is on disk. Writes that
 // wait at the same time share one commit, yet each succeeds or fails alone:
 // an error of fn, or a panic, undoes what fn did and nothing else. Whatever fn
-// saw in its transaction is to be seen by everybody once Write has returned,
-// with an error as well. Errors of SQLite that fn meets must be returned.
+// saw in its transaction is on disk, and to be seen by everybody, once Write has
+// returned, with an error as well. Errors of SQLite that fn meets must be
+// returned.
+//
+// Readers may see a write some milliseconds before it is on disk. What they
+// conclude from it and write is never on disk without it: the log is one
+// sequence, and a crash of the machine cuts it at one place.
 //
 // fn runs in another goroutine at most once. It must not keep tx, must not
 // call Write, and should take well under a millisecond: nobody else writes
@@ -84,10 +93,48 @@ func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 }
 
+// group is the jobs of one transaction, in the order in which they ran.
+type group struct {
+	jobs []attempted
+	err  error // the transaction failed, and so have all of them
+}
+
+// attempted is a job that has run and waits for the commit.
+type attempted struct {
+	job *job
+	err error
+}
+
+// answer tells every caller how its job ended. One that failed may have done so
+// for what another of its group wrote, and says nothing before that is on disk.
+func (g *group) answer() {
+	for _, a := range g.jobs {
+		if g.err == nil {
+			a.job.err <- a.err
+		} else {
+			a.job.err <- g.err
+		}
+	}
+}
+
+// take makes the job part of the group unless its caller has gone.
+func (g *group) take(j *job, run func(*job) error) error {
+	if !j.state.CompareAndSwap(waiting, taken) {
+		return nil
+	}
+	var err error
+	if run != nil {
+		err = run(j)
+	}
+	g.jobs = append(g.jobs, attempted{j, err})
+	return err
+}
+
 func (db *DB) commitLoop() {
-	defer close(db.done)
+	defer close(db.flusher.groups)
 	timer := time.NewTimer(maxGroupTime)
 	defer timer.Stop()
+	paused := time.Now()
 	for {
 		// Close wins over a queue that never runs dry.
 		select {
@@ -103,76 +150,95 @@ func (db *DB) commitLoop() {
 		case <-db.closed:
 			return
 		}
+		if time.Since(paused) > turn {
+			time.Sleep(turnPause)
+			paused = time.Now()
+		}
 	}
 }
 
-// commit runs the first job, and those that wait meanwhile, in one
-// transaction.
+// begin waits its turn among the processes that write to the file. SQLite's own
+// wait asks ever more rarely, and would find a busy file busy each time.
+func (db *DB) begin(ctx context.Context) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(turnPause / 2) {
+		_, err := db.stmts.exec(ctx, "BEGIN IMMEDIATE")
+		if err == nil || !isBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// commit runs the first job, and those that come until the last group is on
+// disk, in one transaction, and leaves the group to the flusher.
 func (db *DB) commit(first *job, full <-chan time.Time) {
 	ctx := context.Background()
-	if _, err := db.stmts.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		// Ten seconds have passed. Whoever queued meanwhile has waited too
-		// and must not wait another ten for each that is before him.
-		err = fmt.Errorf("begin write: %w", explain(err))
-		for j := first; j != nil; j = db.next() {
-			if j.state.CompareAndSwap(waiting, taken) {
-				j.err <- err
-			}
-		}
-		return
-	}
-	group := make([]attempted, 0, 64)
-	done := 0
-	var broken error
-	for j := first; j != nil; {
-		if j.state.CompareAndSwap(waiting, taken) {
-			err := db.attempt(ctx, j)
-			group = append(group, attempted{j, err})
-			if errors.Is(err, errGroup) {
-				broken = err
-				break
-			}
-			if err == nil {
-				done++
-			}
-		}
-		j = nil
-		if len(group) < maxGroup {
-			select {
-			case <-full:
-			default:
-				j = db.next()
-			}
-		}
-	}
-	err := broken
+	g := &group{jobs: make([]attempted, 0, 64)}
+	err := db.flusher.failed()
 	if err == nil {
-		if _, err = db.stmts.exec(ctx, "COMMIT"); err != nil {
-			err = fmt.Errorf("commit: %w", explain(err))
+		if err = db.begin(ctx); err != nil {
+			err = fmt.Errorf("begin write: %w", explain(err))
 		}
 	}
 	if err != nil {
+		// Ten seconds may have passed. Whoever queued meanwhile has waited too
+		// and must not wait another ten for each that is before him.
+		for j := first; j != nil; j = db.next() {
+			_ = g.take(j, nil)
+		}
+		g.err = err
+		<-db.flusher.free
+		db.flusher.groups <- g
+		return
+	}
+	done := 0
+	for j := first; j != nil; j = db.join(len(g.jobs), full) {
+		err := g.take(j, func(j *job) error { return db.attempt(ctx, j) })
+		if errors.Is(err, errGroup) {
+			g.err = err
+			<-db.flusher.free
+			break
+		}
+		if err == nil {
+			done++
+		}
+	}
+	if g.err == nil {
+		if _, err := db.stmts.exec(ctx, "COMMIT"); err != nil {
+			g.err = fmt.Errorf("commit: %w", explain(err))
+		}
+	}
+	if g.err != nil {
 		// It fails if SQLite has rolled back already, which is as well.
 		_, _ = db.stmts.exec(ctx, "ROLLBACK")
 	} else {
 		db.commits.Add(1)
 		db.writes.Add(int64(done))
 	}
-	for _, a := range group {
-		// One that failed may have done so for what another of the group wrote,
-		// and says nothing before that is there for all to see.
-		if err == nil {
-			a.job.err <- a.err
-		} else {
-			a.job.err <- err
-		}
-	}
+	db.flusher.groups <- g
 }
 
-// attempted is a job that has run and waits for the commit.
-type attempted struct {
-	job *job
-	err error
+// join gives the next job of a group of n. It gives none, and has the flusher
+// to itself, once that is free and no job waits, or the group is full.
+func (db *DB) join(n int, full <-chan time.Time) *job {
+	if n >= maxGroup {
+		<-db.flusher.free
+		return nil
+	}
+	select {
+	case <-full:
+		<-db.flusher.free
+		return nil
+	default:
+	}
+	if j := db.next(); j != nil {
+		return j
+	}
+	select {
+	case j := <-db.queue:
+		return j
+	case <-db.flusher.free:
+		return nil
+	}
 }
 
 func (db *DB) next() *job {

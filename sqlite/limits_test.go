@@ -39,7 +39,7 @@ func fill(ctx context.Context, db *DB, bytes int) error {
 // Readers that overlap keep SQLite from ever starting its log anew.
 func TestLogIsBoundedWhileReadersOverlap(t *testing.T) {
 	db := openLimits(t)
-	db.log.limit, db.log.step = 1<<20, 1<<20
+	db.log.limit, db.log.step = 256, 256
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for range 3 {
@@ -68,7 +68,7 @@ func TestLogIsBoundedWhileReadersOverlap(t *testing.T) {
 		if err := fill(t.Context(), db, size); err != nil {
 			t.Fatal(err)
 		}
-		if info, err := os.Stat(db.log.path); err == nil {
+		if info, err := os.Stat(db.path + "-wal"); err == nil {
 			largest = max(largest, info.Size())
 		}
 	}
@@ -211,5 +211,31 @@ func TestExplain(t *testing.T) {
 	_, err := db.reads.exec(t.Context(), "INSERT INTO items VALUES (1)")
 	if got := fmt.Sprint(explain(err)); !strings.Contains(got, "cannot be opened for writing") {
 		t.Errorf("a write on a read connection: %q", got)
+	}
+}
+
+// What the disk did not take is not acknowledged, nor is anything after it:
+// nobody knows what of it is there.
+func TestDiskThatFailsIsNotTrustedAgain(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "qrie.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context(), "test", []string{"CREATE TABLE items (data BLOB)"}); err != nil {
+		t.Fatal(err)
+	}
+	log := db.flusher.log
+	read, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	db.flusher.log = read // to sync it is an error
+	for range 2 {
+		if err := fill(t.Context(), db, 1); err == nil || !strings.Contains(err.Error(), "the disk did not take") {
+			t.Errorf("got error %v", err)
+		}
+		db.flusher.log = log
 	}
 }

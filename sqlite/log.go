@@ -2,49 +2,104 @@ package sqlite
 
 import (
 	"context"
-	"os"
+	"database/sql"
+)
+
+// Sizes of the write-ahead log, in pages of 4 KiB.
+const (
+	// logPages is how many it holds before they are copied into the file.
+	logPages = 4000
+	// logRest is how many the writer copies itself: without a pause in the
+	// writing, nobody else could ever finish.
+	logRest = 500
+	// logLimit is how many it holds before the writer waits for readers, so that
+	// the log can start over.
+	logLimit = 4 * logPages
+	// logStep is how much it must have grown before that is tried again.
+	logStep = logPages
 )
 
 const (
-	// logLimit is the size of the write-ahead log, in bytes, beyond which the
-	// writer waits for readers so that the log can start over.
-	logLimit = 64 << 20
-	// logStep is how much it must have grown before that is tried again.
-	logStep = 16 << 20
-	// logWait bounds one try.
+	// logWait bounds one wait for readers.
 	logWait = "PRAGMA busy_timeout = 100"
-	// logEvery is how many commits pass between two looks at the size.
-	logEvery = 64
+	// logEvery is how many commits pass between two looks at the log.
+	logEvery = 16
+	// logPasses bounds the tries to come down to logRest.
+	logPasses = 4
 )
 
-// logFile watches the write-ahead log. SQLite moves its pages into the file at
-// every 4,000th, but can begin the log anew only at a moment when nobody reads
-// from it; readers that overlap without a gap would let it grow for ever.
+// logFile watches the write-ahead log. Its pages are copied into the file beside
+// the writing, by a connection of its own; the writer copies the last few, after
+// which SQLite begins the log anew. It can do so only at a moment when nobody
+// reads from it; readers that overlap without a gap would let it grow for ever.
 type logFile struct {
-	path        string
-	limit, step int64
-	count       int
-	tried       int64 // size at the last try
+	limit, step int
+	count       int // commits since the last look
+	tried       int // pages when readers were waited for and did not go
+
+	db   *sql.DB // of one connection
+	full chan struct{}
+	done chan struct{}
 }
 
+func newLogFile(db *sql.DB) *logFile {
+	return &logFile{limit: logLimit, step: logStep, db: db, full: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// run copies pages whenever the writer asks for it, until close.
+func (l *logFile) run() {
+	defer close(l.done)
+	for range l.full {
+		for range logPasses {
+			var busy, pages, copied int
+			err := l.db.QueryRow("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &copied)
+			if err != nil || busy != 0 || pages-copied <= logRest {
+				break
+			}
+		}
+	}
+}
+
+// close ends run. The writer has stopped.
+func (l *logFile) close() error {
+	close(l.full)
+	<-l.done
+	return l.db.Close()
+}
+
+// bound is called by the writer between two transactions. No error of what it
+// does concerns a write: what cannot be done in time is done at the next try.
 func (l *logFile) bound(db *DB) {
 	if l.count++; l.count < logEvery {
 		return
 	}
 	l.count = 0
-	info, err := os.Stat(l.path)
-	if err != nil || info.Size() < max(l.limit, l.tried+l.step) {
+	ctx := context.Background()
+	var busy, pages, copied int
+	check := func(how string) bool {
+		return db.stmts.queryRow(ctx, "PRAGMA wal_checkpoint("+how+")").Scan(&busy, &pages, &copied) == nil
+	}
+	if !check("NOOP") {
 		return
 	}
-	ctx := context.Background()
-	// TRUNCATE makes the readers that come now read the file instead of the
-	// log, and waits for those that are there. What it cannot do in time it
-	// does at the next try; no error of it concerns a write.
-	_, _ = db.stmts.exec(ctx, logWait)
-	_ = db.stmts.queryRow(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(new(int), new(int), new(int))
-	_, _ = db.stmts.exec(ctx, "PRAGMA busy_timeout = 10000")
-	l.tried = 0
-	if info, err := os.Stat(l.path); err == nil && info.Size() >= l.limit {
-		l.tried = info.Size()
+	switch {
+	case pages >= max(l.limit, l.tried+l.step):
+		// TRUNCATE makes the readers that come now read the file instead of the
+		// log, and waits for those that are there.
+		_, _ = db.stmts.exec(ctx, logWait)
+		ok := check("TRUNCATE")
+		_, _ = db.stmts.exec(ctx, "PRAGMA busy_timeout = 0")
+		l.tried = 0
+		if (!ok || busy != 0) && check("NOOP") {
+			l.tried = pages
+		}
+	case pages < logPages:
+	case pages-copied <= logRest:
+		check("PASSIVE")
+	default:
+		select {
+		case l.full <- struct{}{}:
+		default:
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -26,7 +27,8 @@ import (
 // ErrClosed is returned by Write after Close.
 var ErrClosed = errors.New("database is closed")
 
-// pragmas of every connection. FULL makes each commit wait for the disk.
+// pragmas of every connection. FULL lets the first commit put a new log's name
+// into its folder; commits that follow are brought to the disk by the flusher.
 // auto_vacuum stays off: freed pages are used again, so a file that is trimmed
 // as fast as it is written stops growing.
 var pragmas = []string{
@@ -35,7 +37,7 @@ var pragmas = []string{
 	"synchronous(FULL)",
 	"foreign_keys(ON)",
 	"temp_store(MEMORY)",
-	"wal_autocheckpoint(4000)",     // pages: 16 MiB
+	"wal_autocheckpoint(0)",        // the checkpointer does it
 	"journal_size_limit(67108864)", // bytes kept of the log once it starts over
 }
 
@@ -54,11 +56,12 @@ type DB struct {
 	stmts *statements // of the write connection
 	reads *statements // of the read pool
 
-	queue  chan *job
-	closed chan struct{}
-	done   chan struct{}
-	once   sync.Once
-	log    logFile
+	queue   chan *job
+	closed  chan struct{}
+	done    chan struct{} // closed when the last group is answered
+	once    sync.Once
+	flusher *flusher
+	log     *logFile
 
 	commits atomic.Int64
 	writes  atomic.Int64
@@ -92,33 +95,67 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		queue:  make(chan *job, queueLength),
 		closed: make(chan struct{}),
 		done:   make(chan struct{}),
-		log:    logFile{path: path + "-wal", limit: logLimit, step: logStep},
 	}
-	if err := db.claimFile(ctx); err != nil {
+	if err := db.start(ctx); err != nil {
 		return nil, errors.Join(err, read.Close(), conn.Close(), pool.Close())
 	}
-	go db.commitLoop()
 	return db, nil
+}
+
+// start makes the file qrie's and begins to write to it.
+func (db *DB) start(ctx context.Context) error {
+	if err := db.claimFile(ctx); err != nil {
+		return err
+	}
+	for _, q := range []string{"PRAGMA synchronous = NORMAL", "PRAGMA busy_timeout = 0"} { // see flusher and begin
+		if _, err := db.write.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("prepare %s: %w", db.path, explain(err))
+		}
+	}
+	name := db.path + "-wal"
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("open the log of %s: %w", db.path, err)
+	}
+	checkpoints, err := sql.Open("sqlite", source(db.path, readerCache))
+	if err != nil {
+		return errors.Join(fmt.Errorf("open %s: %w", db.path, err), file.Close())
+	}
+	checkpoints.SetMaxOpenConns(1)
+	db.flusher = newFlusher(file)
+	db.log = newLogFile(checkpoints)
+	go db.log.run()
+	go db.commitLoop()
+	go func() {
+		defer close(db.done)
+		db.flusher.run()
+	}()
+	return nil
 }
 
 // connect opens the write connection. Of several processes that come to a new
 // file at once, SQLite lets one switch the journal mode and tells the others,
 // without waiting, that the file is locked; a moment later they may pass.
 func connect(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
-	patience, cancel := context.WithTimeout(ctx, 10*time.Second)
+	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		conn, err := pool.Conn(ctx)
-		var e *driver.Error
-		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+		if err == nil || !isBusy(err) {
 			return conn, err
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
-		case <-patience.Done():
+		case <-patient.Done():
 			return nil, err
 		}
 	}
+}
+
+// isBusy reports that another process is in the way.
+func isBusy(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // source is the driver's name for the file. A path may hold any character.
@@ -169,7 +206,7 @@ func (db *DB) Close() error {
 	db.once.Do(func() {
 		close(db.closed)
 		<-db.done
-		err = errors.Join(db.stmts.close(), db.reads.close(), db.read.Close(), db.write.Close(), db.pool.Close())
+		err = errors.Join(db.log.close(), db.flusher.log.Close(), db.stmts.close(), db.reads.close(), db.read.Close(), db.write.Close(), db.pool.Close())
 	})
 	return err
 }
