@@ -18,7 +18,8 @@ import (
 type look struct {
 	stored  *store.Resource // nil if the resource is new; its Document only for a second look
 	obs     qrie.Observation
-	reread  bool // obs is the stored document: nothing was observed
+	hash    string // of the observed document, if it is known already
+	reread  bool   // obs is the stored document: nothing was observed
 	events  []qrie.Event
 	note    string // why it was looked at, for a cause without events
 	account qrie.Account
@@ -30,7 +31,10 @@ type look struct {
 // same look gives the same evaluation.
 func judge(l look) store.Evaluation {
 	next := store.Resource{Ref: l.obs.Ref, ObservedAt: l.obs.ObservedAt, ListedAt: l.obs.ObservedAt, FirstSeen: l.obs.ObservedAt,
-		Deleted: l.obs.Deleted, Document: l.obs.Document, Hash: hashDocument(l.obs.Ref.Type, l.obs.Document), Generation: l.board.generation}
+		Deleted: l.obs.Deleted, Document: l.obs.Document, Hash: l.hash, Generation: l.board.generation}
+	if next.Hash == "" {
+		next.Hash = hashDocument(l.obs.Ref.Type, l.obs.Document)
+	}
 	if l.board.foreign[next.Ref.Type] {
 		next.Generation = 0 // the next look judges anew
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -15,8 +16,8 @@ import (
 // have shown. When follows from the age of the newest event and not from how
 // often was looked: the looks of several events share one mark, and the clocks of
 // workers may differ.
-func (s *session) lookAgain(ctx context.Context, m touched, looked time.Time) error {
-	pause, ok := m.nextLook(looked, s.w.Rereads)
+func (s *session) lookAgain(ctx context.Context, m touched, looked time.Time, ages []time.Duration) error {
+	pause, ok := m.nextLook(looked, ages)
 	if !ok {
 		return nil
 	}
@@ -24,6 +25,31 @@ func (s *session) lookAgain(ctx context.Context, m touched, looked time.Time) er
 	err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(pause), Attempts: 1, Since: now})
 	if err != nil {
 		return fmt.Errorf("plan another look at %s: %w", m.Ref, err)
+	}
+	return nil
+}
+
+// ages are how long after an event its resource is to be looked at again, of all
+// such ages, in view of what a look has shown beside what was stored. Where the change is not to be
+// seen yet it may be at each. A change that was seen may be what an earlier event
+// made, or a part of what this one made: of a new resource the rest may come soon
+// (an instance can be seen before its volumes can), and in any case one look is
+// taken once AWS's reads have settled.
+func (m touched) ages(all []time.Duration, looked time.Time, stored *store.Resource, unchanged bool) []time.Duration {
+	if len(m.Events) == 0 {
+		return nil
+	}
+	seen := !unchanged || slices.Contains(stored.Explained, m.Events[0].ID)
+	switch {
+	case !seen || stored == nil && !m.settled(looked):
+		return all
+	case m.settled(looked):
+		return nil
+	}
+	for i, age := range all {
+		if age >= m.settle() || i == len(all)-1 {
+			return all[i:]
+		}
 	}
 	return nil
 }

@@ -4,7 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/store"
 )
 
 func TestNextLook(t *testing.T) {
@@ -34,5 +38,38 @@ func TestNextLook(t *testing.T) {
 	}
 	if _, ok := m.nextLook(event.Add(400*s), ages); ok {
 		t.Error("an event of the future is looked for without end")
+	}
+}
+
+func TestAgesOfLaterLooks(t *testing.T) {
+	const s = time.Second
+	all := []time.Duration{10 * s, 60 * s, 300 * s}
+	event := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	events := []qrie.Event{{ID: "e", Time: event}}
+	known, told := &store.Resource{Hash: "h"}, &store.Resource{Hash: "h", Explained: []string{"e"}}
+	for _, c := range []struct {
+		name      string
+		kind      string
+		events    []qrie.Event
+		stored    *store.Resource
+		unchanged bool
+		age       time.Duration
+		want      []time.Duration
+	}{
+		{"nothing to be seen yet", "AWS::S3::Bucket", events, known, true, s, all},
+		{"nothing to be seen after a minute", "AWS::S3::Bucket", events, known, true, 61 * s, all},
+		{"changed: once when it has settled", "AWS::S3::Bucket", events, known, false, s, all[1:]},
+		{"changed and settled", "AWS::S3::Bucket", events, known, false, 36 * s, nil},
+		{"changed, in IAM", "AWS::IAM::User", events, known, false, 60 * s, all[2:]},
+		{"new: the rest may come soon", "AWS::EC2::Instance", events, nil, false, s, all},
+		{"new and settled", "AWS::EC2::Instance", events, nil, false, 36 * s, nil},
+		{"new, looked at again", "AWS::EC2::Instance", events, told, true, 10 * s, all[1:]},
+		{"seen by an earlier look, and settled", "AWS::EC2::Instance", events, told, true, 60 * s, nil},
+		{"no event", "AWS::S3::Bucket", nil, known, false, s, nil},
+	} {
+		m := touched{Ref: qrie.Ref{Type: c.kind}, Events: c.events}
+		if diff := cmp.Diff(c.want, m.ages(all, event.Add(c.age), c.stored, c.unchanged), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
 	}
 }

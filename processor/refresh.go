@@ -115,12 +115,13 @@ func (m touched) covered(stored *store.Resource) bool {
 
 // settled reports whether a look that began at a time shows what the newest
 // event did.
-func (m touched) settled(at time.Time) bool {
-	wait := settle
+func (m touched) settled(at time.Time) bool { return at.After(m.Events[0].Time.Add(m.settle())) }
+
+func (m touched) settle() time.Duration {
 	if t, ok := resources.Find(m.Ref.Type); ok && t.Home {
-		wait = settleHome
+		return settleHome
 	}
-	return at.After(m.Events[0].Time.Add(wait))
+	return settle
 }
 
 // attempt does one refresh. An error means: try again soon, nothing is lost.
@@ -139,7 +140,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if stored == nil && obs.Deleted {
 		// Never seen and not there: an event that came before AWS's reads show
 		// the resource, or after it was deleted again.
-		return "unchanged", s.lookAgain(ctx, m, obs.ObservedAt)
+		return "unchanged", s.lookAgain(ctx, m, obs.ObservedAt, s.w.Rereads)
 	}
 	account, ok, err := s.w.desk.accountNow(ctx, m.Ref.Account)
 	if err != nil {
@@ -153,7 +154,8 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if !ok {
 		return "unknown_account", nil
 	}
-	unchanged := same(stored, obs)
+	hash := hashDocument(obs.Ref.Type, obs.Document)
+	unchanged := stored != nil && stored.Deleted == obs.Deleted && stored.Hash == hash
 	if !unchanged {
 		if err := s.markRelated(ctx, m, stored, obs); err != nil {
 			return "", err
@@ -163,20 +165,16 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if m.Reason == qrie.ReasonScan {
 		note = "found by a scan"
 	}
-	// Another look is planned beside the writing, so that both share a commit:
-	// after an event whose change is not to be seen, and after one so young that
-	// this may be what an earlier event made, or a part of what this one made (an
-	// instance can be seen before its volumes can).
+	// Another look is planned beside the writing, so that both share a commit.
+	ages := m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged)
 	var planned errgroup.Group
-	if len(m.Events) > 0 && (unchanged || !m.settled(obs.ObservedAt)) {
-		planned.Go(func() error { return s.lookAgain(ctx, m, obs.ObservedAt) })
-	}
-	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, events: m.Events, note: note, account: account})
+	planned.Go(func() error { return s.lookAgain(ctx, m, obs.ObservedAt, ages) })
+	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account})
 	if err := errors.Join(err, planned.Wait()); err != nil || outcome == "stale" {
 		return outcome, err
 	}
 	if !eval.Changed {
-		if _, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again || len(m.Events) == 0 {
+		if _, again := m.nextLook(obs.ObservedAt, ages); again || len(m.Events) == 0 {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
 		stored, err := s.state(ctx, m.Ref)
@@ -189,11 +187,6 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()
 	}
 	return "refreshed", nil
-}
-
-// same reports whether an observation shows what is stored.
-func same(stored *store.Resource, obs qrie.Observation) bool {
-	return stored != nil && stored.Deleted == obs.Deleted && stored.Hash == hashDocument(obs.Ref.Type, obs.Document)
 }
 
 func (s *session) state(ctx context.Context, ref qrie.Ref) (*store.Resource, error) {

@@ -67,7 +67,7 @@ var mutants = []mutant{
 		"if m, ok := s.dirty[id]; !ok || m.Revision != revision {",
 		"if _, ok := s.dirty[id]; !ok {"}}},
 	{"no later look after an event", []edit{{"processor/park.go",
-		"	pause, ok := m.nextLook(looked, s.w.Rereads)\n",
+		"	pause, ok := m.nextLook(looked, ages)\n",
 		"	pause, ok := m.nextLook(looked, nil)\n"}}},
 	{"a planned look is passed over", []edit{{"processor/record.go",
 		"	t.Planned = !t.fromStream() || !o.fromStream()\n", ""}}},

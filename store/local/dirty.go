@@ -18,62 +18,63 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 	if !ok {
 		return fmt.Errorf("BUG: the id of %s cannot be packed", m.Ref)
 	}
-	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		old, err := readDirty(tx, rid)
-		if err != nil {
-			return fmt.Errorf("mark %s: %w", m.Ref, err)
-		}
-		if old != nil {
-			m = old.Merge(m)
-		} else {
-			m.Events = qrie.NewestEvents(m.Events)
-			if err := addOne(tx, byDirty, 1); err != nil {
-				return err
-			}
-		}
-		// Revisions are given once in the life of the file: one that was
-		// deleted must not match a later mark.
-		if err := tx.QueryRow("UPDATE qrie_meta SET value = value + 1 WHERE name = 'dirty_revision' RETURNING value").Scan(&m.Revision); err != nil {
-			return fmt.Errorf("mark %s: %w", m.Ref, err)
-		}
-		body, err := encode("a dirty mark", m)
+	m.Events = qrie.NewestEvents(m.Events)
+	body, err := encode("a dirty mark", m)
+	if err != nil {
+		return err
+	}
+	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		fresh, err := affected(tx, "INSERT INTO qrie_dirty (rid, due_at, since, body) VALUES (?, ?, ?, ?) ON CONFLICT (rid) DO NOTHING",
+			rid, nanos(m.DueAt), nanos(m.Since), body)
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT INTO qrie_dirty (rid, due_at, since, revision, body) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (rid) DO UPDATE SET due_at = excluded.due_at, since = excluded.since, revision = excluded.revision, body = excluded.body`,
-			rid, nanos(m.DueAt), nanos(m.Since), m.Revision, body)
-		if err != nil {
-			return fmt.Errorf("mark %s: %w", m.Ref, err)
+		if fresh == 1 {
+			return addOne(tx, byDirty, 1)
 		}
-		return nil
+		return mergeDirty(tx, rid, m)
 	})
+	if err != nil {
+		return fmt.Errorf("mark %s: %w", m.Ref, err)
+	}
+	return nil
 }
 
-func readDirty(tx *sqlite.Tx, rid []byte) (*store.DirtyMark, error) {
-	var body []byte
-	err := tx.QueryRow("SELECT body FROM qrie_dirty WHERE rid = ?", rid).Scan(&body)
-	if absent(err) {
-		return nil, nil
-	}
+func mergeDirty(tx *sqlite.Tx, rid []byte, m store.DirtyMark) error {
+	old, err := scanDirty(tx.QueryRow("SELECT "+dirtyColumns+" FROM qrie_dirty WHERE rid = ?", rid))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := new(store.DirtyMark)
-	return m, decode("a dirty mark", body, m)
+	m = old.Merge(m)
+	body, err := encode("a dirty mark", m)
+	if err != nil {
+		return err
+	}
+	// A row's number is given once in the life of the file, and so is the
+	// revision of a mark: that is what it is.
+	_, err = tx.Exec("REPLACE INTO qrie_dirty (rid, due_at, since, body) VALUES (?, ?, ?, ?)", rid, nanos(m.DueAt), nanos(m.Since), body)
+	return err
+}
+
+const dirtyColumns = "n, body"
+
+// scanDirty reads the columns of one mark.
+func scanDirty(row interface{ Scan(...any) error }) (m store.DirtyMark, err error) {
+	var revision int64
+	var body []byte
+	if err := row.Scan(&revision, &body); err != nil {
+		return m, err
+	}
+	err = decode("a dirty mark", body, &m)
+	m.Revision = revision
+	return m, err
 }
 
 // DueDirty reads what is due, earliest first.
 func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []store.DirtyMark, err error) {
 	defer s.metrics.Request("qrie_dirty", "due")(&err)
-	rows, err := s.db.Query(ctx, "SELECT body FROM qrie_dirty WHERE due_at <= ? ORDER BY due_at, n LIMIT ?", nanos(now), limit)
-	due, err = collect(rows, err, func(r *sql.Rows) (m store.DirtyMark, err error) {
-		var body []byte
-		if err := r.Scan(&body); err != nil {
-			return m, err
-		}
-		return m, decode("a dirty mark", body, &m)
-	})
+	rows, err := s.db.Query(ctx, "SELECT "+dirtyColumns+" FROM qrie_dirty WHERE due_at <= ? ORDER BY due_at, n LIMIT ?", nanos(now), limit)
+	due, err = collect(rows, err, func(r *sql.Rows) (store.DirtyMark, error) { return scanDirty(r) })
 	if err != nil {
 		return nil, fmt.Errorf("read due marks: %w", err)
 	}
@@ -88,7 +89,7 @@ func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (
 		return fmt.Errorf("BUG: the id of %s cannot be packed", ref)
 	}
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE rid = ? AND revision = ?", rid, revision)
+		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE rid = ? AND n = ?", rid, revision)
 		if err != nil {
 			return fmt.Errorf("remove the mark of %s: %w", ref, err)
 		}

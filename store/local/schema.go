@@ -141,4 +141,17 @@ CREATE TABLE qrie_deliveries (
 CREATE INDEX qrie_deliveries_newest ON qrie_deliveries (created DESC, id);
 CREATE INDEX qrie_deliveries_state ON qrie_deliveries (state, created DESC, id);
 CREATE INDEX qrie_deliveries_due ON qrie_deliveries (next_at, id) WHERE state = 'pending';
+`, `
+CREATE TABLE qrie_waiting (
+	n INTEGER PRIMARY KEY AUTOINCREMENT, -- the revision of the mark
+	rid BLOB NOT NULL UNIQUE,
+	due_at INTEGER NOT NULL, since INTEGER NOT NULL,
+	body BLOB NOT NULL
+);
+INSERT INTO qrie_waiting (n, rid, due_at, since, body) SELECT revision, rid, due_at, since, body FROM qrie_dirty;
+DROP TABLE qrie_dirty;
+ALTER TABLE qrie_waiting RENAME TO qrie_dirty;
+CREATE INDEX qrie_dirty_due ON qrie_dirty (due_at);
+CREATE INDEX qrie_dirty_since ON qrie_dirty (since);
+DELETE FROM qrie_meta WHERE name = 'dirty_revision';
 `}
