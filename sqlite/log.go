@@ -7,8 +7,9 @@ import (
 
 // Sizes of the write-ahead log, in pages of 4 KiB.
 const (
-	// logPages is how many it holds before they are copied into the file.
-	logPages = 4000
+	// logPages is how many it holds before they are copied into the file: 32 MiB. A
+	// page that is written often is copied the more rarely.
+	logPages = 8000
 	// logRest is how many the writer copies itself: without a pause in the
 	// writing, nobody else could ever finish.
 	logRest = 500

@@ -77,22 +77,22 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 	if err := s.names.know(ctx, s.db, known...); err != nil {
 		return nil, err
 	}
-	if c.detail, err = encode("detail", detail{ARN: next.Ref.ARN, Name: next.Name, Tags: next.Tags, Cause: next.Cause,
+	if c.detail, err = encodePacked("detail", detail{ARN: next.Ref.ARN, Name: next.Name, Tags: next.Tags, Cause: next.Cause,
 		Explained: next.Explained, Missing: next.Missing}); err != nil {
 		return nil, err
 	}
 	if c.Explains {
-		if c.cause, err = encode("cause", next.Cause); err != nil {
+		if c.cause, err = encodePacked("cause", next.Cause); err != nil {
 			return nil, err
 		}
 	}
 	if c.Changed {
 		next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
-		if c.cause, err = encode("cause", next.Cause); err != nil {
+		if c.cause, err = encodePacked("cause", next.Cause); err != nil {
 			return nil, err
 		}
 		if !next.Deleted {
-			c.document = s.pack.compress(next.Document)
+			c.document = compress(next.Document)
 		}
 	}
 	return c, nil

@@ -28,7 +28,7 @@ func (s *Store) PutDelivery(ctx context.Context, d store.Delivery) (written stor
 	if err != nil {
 		return d, err
 	}
-	packed := s.pack.compress(written.Payload)
+	packed := compress(written.Payload)
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		var stored int64
 		if err := tx.QueryRow("SELECT revision FROM qrie_deliveries WHERE id = ?", d.ID).Scan(&stored); err != nil && !absent(err) {
@@ -67,7 +67,7 @@ func (s *Store) delivery(body, packed []byte) (d store.Delivery, err error) {
 	if err := decode("a delivery", body, &d); err != nil {
 		return d, err
 	}
-	d.Payload, err = s.pack.expand("delivery "+d.ID, packed)
+	d.Payload, err = expand("delivery "+d.ID, packed)
 	return d, err
 }
 

@@ -19,7 +19,7 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 		return fmt.Errorf("BUG: the id of %s cannot be packed", m.Ref)
 	}
 	m.Events = qrie.NewestEvents(m.Events)
-	body, err := encode("a dirty mark", m)
+	body, err := encodePacked("a dirty mark", m)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func mergeDirty(tx *sqlite.Tx, rid []byte, m store.DirtyMark) error {
 		return err
 	}
 	m = old.Merge(m)
-	body, err := encode("a dirty mark", m)
+	body, err := encodePacked("a dirty mark", m)
 	if err != nil {
 		return err
 	}

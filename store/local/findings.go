@@ -34,7 +34,7 @@ func (s *Store) writeFinding(tx *sqlite.Tx, f qrie.Finding, n int64, fid, rid []
 		return err
 	}
 	f.Evidence = qrie.Evidence{}
-	body, err := encode("a finding", f)
+	body, err := encodePacked("a finding", f)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (s *Store) PutDeadLetter(ctx context.Context, d store.DeadLetter) (err erro
 	if err != nil {
 		return err
 	}
-	packed := s.pack.compress(d.Data)
+	packed := compress(d.Data)
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		n, err := affected(tx, "INSERT INTO qrie_dead_letters (id, at, body, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 			d.ID, nanos(d.At), body, packed)
@@ -50,7 +50,7 @@ func (s *Store) DeadLetter(ctx context.Context, id string) (d store.DeadLetter, 
 	if err := decode("dead letter "+id, body, &d); err != nil {
 		return d, err
 	}
-	d.Data, err = s.pack.expand("dead letter "+id, packed)
+	d.Data, err = expand("dead letter "+id, packed)
 	return d, err
 }
 

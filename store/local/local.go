@@ -33,7 +33,6 @@ type Options struct {
 // several processes on one file.
 type Store struct {
 	db      *sqlite.DB
-	pack    *packer
 	names   names
 	rows    counterRows
 	signer  *store.Signer
@@ -55,9 +54,6 @@ func Open(ctx context.Context, db *sqlite.DB, o Options) (*Store, error) {
 	}
 	s := &Store{db: db, recount: make(chan struct{}, 1)}
 	var err error
-	if s.pack, err = newPacker(); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
 	if s.metrics, err = store.NewMetrics(o.Registerer, o.Now, kindOfError); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}

@@ -100,7 +100,7 @@ func (w found) write(tx *sqlite.Tx, s *Store) error {
 	if err != nil {
 		return err
 	}
-	d, err := encode("detail", detail{ARN: r.Ref.ARN, Name: r.Name, Tags: r.Tags, Cause: r.Cause})
+	d, err := encodePacked("detail", detail{ARN: r.Ref.ARN, Name: r.Name, Tags: r.Tags, Cause: r.Cause})
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (l *resourceList) stretch(ctx context.Context, st stretch) (more bool, err 
 		if !matches {
 			continue
 		}
-		r, err := row.resource(l.store.pack)
+		r, err := row.resource()
 		if err != nil {
 			return false, err
 		}
@@ -218,7 +218,7 @@ func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) (due
 		if err := r.Scan(row.into()...); err != nil {
 			return qrie.Ref{}, err
 		}
-		found, err := row.resource(s.pack)
+		found, err := row.resource()
 		return found.Ref, err
 	})
 	if err != nil {

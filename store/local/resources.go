@@ -36,7 +36,7 @@ func (r *resourceRow) into() []any {
 }
 
 // resource decodes the row.
-func (r *resourceRow) resource(p *packer) (store.Resource, error) {
+func (r *resourceRow) resource() (store.Resource, error) {
 	out := r.Resource
 	what := out.Ref.Type + " " + out.Ref.ID
 	out.ObservedAt, out.ListedAt, out.ChangedAt = moment(r.observedAt), moment(r.listedAt), moment(r.changedAt)
@@ -51,7 +51,7 @@ func (r *resourceRow) resource(p *packer) (store.Resource, error) {
 	out.Ref.ARN, out.Name, out.Tags, out.Cause = d.ARN, d.Name, d.Tags, d.Cause
 	out.Explained, out.Missing = d.Explained, d.Missing
 	var err error
-	out.Document, err = p.expand(what, r.document)
+	out.Document, err = expand("the document of "+what, r.document)
 	return out, err
 }
 
@@ -70,7 +70,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 	if err != nil {
 		return r, fmt.Errorf("read %s: %w", ref, err)
 	}
-	return row.resource(s.pack)
+	return row.resource()
 }
 
 // Resource reads a resource by id, with the document.
@@ -89,7 +89,7 @@ func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err 
 	if err != nil {
 		return r, fmt.Errorf("read resource %s: %w", id, err)
 	}
-	return row.resource(s.pack)
+	return row.resource()
 }
 
 // ListVersions gives the history of a resource, newest first.
@@ -143,7 +143,7 @@ func (s *Store) ResourceVersion(ctx context.Context, resource string, version in
 	if err := decode("the cause of a version", cause, &v.Cause); err != nil {
 		return v, err
 	}
-	plain, err := s.pack.expand(resource, document)
+	plain, err := expand("the document of "+resource, document)
 	v.Document = json.RawMessage(plain)
 	return v, err
 }

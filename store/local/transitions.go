@@ -50,7 +50,7 @@ func addTransition(tx *sqlite.Tx, t qrie.Transition, fid, rid []byte) (added boo
 		return false, err
 	}
 	t.Evidence, t.At, t.Seq = qrie.Evidence{}, t.At.UTC(), 0
-	body, err := encode("a transition", t)
+	body, err := encodePacked("a transition", t)
 	if err != nil {
 		return false, err
 	}
@@ -75,7 +75,7 @@ func encodeEvidence(e qrie.Evidence) ([]byte, error) {
 	if e.Total == 0 && len(e.Violations) == 0 && len(e.Pointers) == 0 {
 		return nil, nil
 	}
-	return encode("evidence", e)
+	return encodePacked("evidence", e)
 }
 
 func decodeEvidence(b []byte, e *qrie.Evidence) error {
