@@ -134,7 +134,8 @@ func (db *DB) commitLoop() {
 	defer close(db.flusher.groups)
 	timer := time.NewTimer(maxGroupTime)
 	defer timer.Stop()
-	paused := time.Now()
+	others := time.NewTicker(turn)
+	defer others.Stop()
 	for {
 		// Close wins over a queue that never runs dry.
 		select {
@@ -150,9 +151,10 @@ func (db *DB) commitLoop() {
 		case <-db.closed:
 			return
 		}
-		if time.Since(paused) > turn {
+		select {
+		case <-others.C:
 			time.Sleep(turnPause)
-			paused = time.Now()
+		default:
 		}
 	}
 }
@@ -160,11 +162,14 @@ func (db *DB) commitLoop() {
 // begin waits its turn among the processes that write to the file. SQLite's own
 // wait asks ever more rarely, and would find a busy file busy each time.
 func (db *DB) begin(ctx context.Context) error {
-	for deadline := time.Now().Add(patience); ; time.Sleep(turnPause / 2) {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
 		_, err := db.stmts.exec(ctx, "BEGIN IMMEDIATE")
-		if err == nil || !isBusy(err) || time.Now().After(deadline) {
+		if err == nil || !isBusy(err) || patient.Err() != nil {
 			return err
 		}
+		time.Sleep(turnPause / 2)
 	}
 }
 
