@@ -12,15 +12,9 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// lookAgain plans another look after an event that a look at a time may not
-// have shown. When follows from the age of the newest event and not from how
-// often was looked: the looks of several events share one mark, and the clocks of
-// workers may differ.
-func (s *session) lookAgain(ctx context.Context, m touched, looked time.Time, ages []time.Duration) error {
-	pause, ok := m.nextLook(looked, ages)
-	if !ok {
-		return nil
-	}
+// lookAgain plans another look after a pause, because one may not have shown
+// what the events did.
+func (s *session) lookAgain(ctx context.Context, m touched, pause time.Duration) error {
 	now := s.w.Now()
 	err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(pause), Attempts: 1, Since: now})
 	if err != nil {
@@ -30,11 +24,11 @@ func (s *session) lookAgain(ctx context.Context, m touched, looked time.Time, ag
 }
 
 // ages are how long after an event its resource is to be looked at again, of all
-// such ages, in view of what a look has shown beside what was stored. Where the change is not to be
-// seen yet it may be at each. A change that was seen may be what an earlier event
-// made, or a part of what this one made: of a new resource the rest may come soon
-// (an instance can be seen before its volumes can), and in any case one look is
-// taken once AWS's reads have settled.
+// such ages, in view of what a look has shown beside what was stored. Where the
+// change is not to be seen yet it may be at each. A change that was seen may be
+// what an earlier event made, or a part of what this one made: of a new resource
+// the rest may come soon (an instance can be seen before its volumes can), and in
+// any case one look is taken once AWS's reads have settled.
 func (m touched) ages(all []time.Duration, looked time.Time, stored *store.Resource, unchanged bool) []time.Duration {
 	if len(m.Events) == 0 {
 		return nil
@@ -55,7 +49,9 @@ func (m touched) ages(all []time.Duration, looked time.Time, stored *store.Resou
 }
 
 // nextLook tells how long after a look the next one is due; ok is false if the
-// newest event is older than the last of the ages at which to look.
+// newest event is older than the last of the ages at which to look. It follows
+// from the age of the event and not from how often was looked: the looks of
+// several events share one mark, and the clocks of workers may differ.
 func (m touched) nextLook(looked time.Time, ages []time.Duration) (pause time.Duration, ok bool) {
 	if len(m.Events) == 0 {
 		return 0, false

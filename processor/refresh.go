@@ -140,7 +140,10 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if stored == nil && obs.Deleted {
 		// Never seen and not there: an event that came before AWS's reads show
 		// the resource, or after it was deleted again.
-		return "unchanged", s.lookAgain(ctx, m, obs.ObservedAt, s.w.Rereads)
+		if pause, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again {
+			return "unchanged", s.lookAgain(ctx, m, pause)
+		}
+		return "unchanged", nil
 	}
 	account, ok, err := s.w.desk.accountNow(ctx, m.Ref.Account)
 	if err != nil {
@@ -166,15 +169,17 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		note = "found by a scan"
 	}
 	// Another look is planned beside the writing, so that both share a commit.
-	ages := m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged)
+	pause, again := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
 	var planned errgroup.Group
-	planned.Go(func() error { return s.lookAgain(ctx, m, obs.ObservedAt, ages) })
+	if again {
+		planned.Go(func() error { return s.lookAgain(ctx, m, pause) })
+	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account})
 	if err := errors.Join(err, planned.Wait()); err != nil || outcome == "stale" {
 		return outcome, err
 	}
 	if !eval.Changed {
-		if _, again := m.nextLook(obs.ObservedAt, ages); again || len(m.Events) == 0 {
+		if again || len(m.Events) == 0 {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
 		stored, err := s.state(ctx, m.Ref)

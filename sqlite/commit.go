@@ -117,18 +117,8 @@ func (g *group) answer() {
 	}
 }
 
-// take makes the job part of the group unless its caller has gone.
-func (g *group) take(j *job, run func(*job) error) error {
-	if !j.state.CompareAndSwap(waiting, taken) {
-		return nil
-	}
-	var err error
-	if run != nil {
-		err = run(j)
-	}
-	g.jobs = append(g.jobs, attempted{j, err})
-	return err
-}
+// claim reports whether the job is the committer's to run: its caller waits.
+func (j *job) claim() bool { return j.state.CompareAndSwap(waiting, taken) }
 
 func (db *DB) commitLoop() {
 	defer close(db.flusher.groups)
@@ -166,7 +156,7 @@ func (db *DB) begin(ctx context.Context) error {
 	defer cancel()
 	for {
 		_, err := db.stmts.exec(ctx, "BEGIN IMMEDIATE")
-		if err == nil || !isBusy(err) || patient.Err() != nil {
+		if !isBusy(err) || patient.Err() != nil {
 			return err
 		}
 		time.Sleep(turnPause / 2)
@@ -188,7 +178,9 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 		// Ten seconds may have passed. Whoever queued meanwhile has waited too
 		// and must not wait another ten for each that is before him.
 		for j := first; j != nil; j = db.next() {
-			_ = g.take(j, nil)
+			if j.claim() {
+				g.jobs = append(g.jobs, attempted{job: j})
+			}
 		}
 		g.err = err
 		<-db.flusher.free
@@ -197,7 +189,11 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 	}
 	done := 0
 	for j := first; j != nil; j = db.join(len(g.jobs), full) {
-		err := g.take(j, func(j *job) error { return db.attempt(ctx, j) })
+		if !j.claim() {
+			continue
+		}
+		err := db.attempt(ctx, j)
+		g.jobs = append(g.jobs, attempted{j, err})
 		if errors.Is(err, errGroup) {
 			g.err = err
 			<-db.flusher.free
@@ -225,15 +221,15 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 // join gives the next job of a group of n. It gives none, and has the flusher
 // to itself, once that is free and no job waits, or the group is full.
 func (db *DB) join(n int, full <-chan time.Time) *job {
-	if n >= maxGroup {
-		<-db.flusher.free
-		return nil
-	}
+	more := n < maxGroup
 	select {
 	case <-full:
+		more = false
+	default:
+	}
+	if !more {
 		<-db.flusher.free
 		return nil
-	default:
 	}
 	if j := db.next(); j != nil {
 		return j

@@ -45,7 +45,7 @@ func (f *flusher) sync() error {
 	}
 	if err := f.log.Sync(); err != nil {
 		err = fmt.Errorf("the disk did not take what was written; see to the disk, then start again, and what was acknowledged before is there: %w", err)
-		f.broken.CompareAndSwap(nil, &err)
+		f.broken.Store(&err)
 		return err
 	}
 	return nil

@@ -21,8 +21,10 @@ const (
 )
 
 const (
-	// logWait bounds one wait for readers.
+	// logWait bounds one wait for readers. Otherwise the writer waits for nobody
+	// within SQLite.
 	logWait = "PRAGMA busy_timeout = 100"
+	noWait  = "PRAGMA busy_timeout = 0"
 	// logEvery is how many commits pass between two looks at the log.
 	logEvery = 16
 	// logPasses bounds the tries to come down to logRest.
@@ -52,14 +54,27 @@ func (l *logFile) run() {
 	defer close(l.done)
 	for range l.full {
 		for range logPasses {
-			var busy, pages, copied int
-			err := l.db.QueryRow("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &copied)
-			if err != nil || busy != 0 || pages-copied <= logRest {
+			at, err := scanLog(l.db.QueryRow("PRAGMA wal_checkpoint(PASSIVE)"))
+			if err != nil || at.busy || at.left() <= logRest {
 				break
 			}
 		}
 	}
 }
+
+// logState is what SQLite tells of the log after a checkpoint.
+type logState struct {
+	busy          bool // somebody was in the way
+	pages, copied int
+}
+
+func scanLog(row interface{ Scan(...any) error }) (at logState, err error) {
+	err = row.Scan(&at.busy, &at.pages, &at.copied)
+	return at, err
+}
+
+// left is how many pages are not in the file yet.
+func (at logState) left() int { return at.pages - at.copied }
 
 // close ends run. The writer has stopped.
 func (l *logFile) close() error {
@@ -76,27 +91,29 @@ func (l *logFile) bound(db *DB) {
 	}
 	l.count = 0
 	ctx := context.Background()
-	var busy, pages, copied int
-	check := func(how string) bool {
-		return db.stmts.queryRow(ctx, "PRAGMA wal_checkpoint("+how+")").Scan(&busy, &pages, &copied) == nil
+	check := func(how string) (logState, error) {
+		return scanLog(db.stmts.queryRow(ctx, "PRAGMA wal_checkpoint("+how+")"))
 	}
-	if !check("NOOP") {
+	at, err := check("NOOP")
+	if err != nil {
 		return
 	}
 	switch {
-	case pages >= max(l.limit, l.tried+l.step):
+	case at.pages >= max(l.limit, l.tried+l.step):
 		// TRUNCATE makes the readers that come now read the file instead of the
 		// log, and waits for those that are there.
 		_, _ = db.stmts.exec(ctx, logWait)
-		ok := check("TRUNCATE")
-		_, _ = db.stmts.exec(ctx, "PRAGMA busy_timeout = 0")
+		at, err = check("TRUNCATE")
+		_, _ = db.stmts.exec(ctx, noWait)
 		l.tried = 0
-		if (!ok || busy != 0) && check("NOOP") {
-			l.tried = pages
+		if err != nil || at.busy {
+			if at, err = check("NOOP"); err == nil {
+				l.tried = at.pages
+			}
 		}
-	case pages < logPages:
-	case pages-copied <= logRest:
-		check("PASSIVE")
+	case at.pages < logPages:
+	case at.left() <= logRest:
+		_, _ = check("PASSIVE")
 	default:
 		select {
 		case l.full <- struct{}{}:

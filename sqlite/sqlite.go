@@ -37,7 +37,7 @@ var pragmas = []string{
 	"synchronous(FULL)",
 	"foreign_keys(ON)",
 	"temp_store(MEMORY)",
-	"wal_autocheckpoint(0)",        // the checkpointer does it
+	"wal_autocheckpoint(0)",        // logFile does it
 	"journal_size_limit(67108864)", // bytes kept of the log once it starts over
 }
 
@@ -107,7 +107,7 @@ func (db *DB) start(ctx context.Context) error {
 	if err := db.claimFile(ctx); err != nil {
 		return err
 	}
-	for _, q := range []string{"PRAGMA synchronous = NORMAL", "PRAGMA busy_timeout = 0"} { // see flusher and begin
+	for _, q := range []string{"PRAGMA synchronous = NORMAL", noWait} { // see flusher and begin
 		if _, err := db.write.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("prepare %s: %w", db.path, explain(err))
 		}
@@ -141,7 +141,7 @@ func connect(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
 	defer cancel()
 	for {
 		conn, err := pool.Conn(ctx)
-		if err == nil || !isBusy(err) {
+		if !isBusy(err) {
 			return conn, err
 		}
 		select {

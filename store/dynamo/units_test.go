@@ -164,6 +164,28 @@ type units struct {
 	later       float64 // to number, deliver and count it, if nothing shares that
 }
 
+// spent is what a step costs.
+func (u *unitsRig) spent(step func()) units {
+	u.Helper()
+	w, r := u.m.units, readUnits(u, u.s)
+	step()
+	return units{write: u.m.units - w, read: readUnits(u, u.s) - r}
+}
+
+// within takes a step and holds what it costs.
+func (u *unitsRig) within(name string, limit units, step func() error) {
+	u.Helper()
+	got := u.spent(func() {
+		if err := step(); err != nil {
+			u.Fatal(err)
+		}
+	})
+	u.Logf("%-40s %.1f write units, %.1f read units", name, got.write, got.read)
+	if got.write > limit.write || got.read > limit.read {
+		u.Errorf("%s: %.1f write and %.1f read units, at most %.1f and %.1f are wanted", name, got.write, got.read, limit.write, limit.read)
+	}
+}
+
 // measure writes one event.
 func (u *unitsRig) measure(e event, ref qrie.Ref) (out units) {
 	u.Helper()
@@ -181,18 +203,14 @@ func (u *unitsRig) measure(e event, ref qrie.Ref) (out units) {
 	}
 	u.s.foldEvery = 1 // every batch at once: no two events share a row
 	u.later()
-	w, r := u.m.units, readUnits(u, u.s)
-	if e.again {
-		if err := u.s.Apply(u.Context(), last); err != nil {
+	out = u.spent(func() {
+		if !e.again {
+			write(e.then)
+		} else if err := u.s.Apply(u.Context(), last); err != nil {
 			u.Fatal(err)
 		}
-	} else {
-		write(e.then)
-	}
-	out.write, out.read = u.m.units-w, readUnits(u, u.s)-r
-	w = u.m.units
-	u.later()
-	out.later = u.m.units - w
+	})
+	out.later = u.spent(u.later).write
 	return out
 }
 
@@ -239,9 +257,8 @@ func laterUnits(t testing.TB, c company) (opened, resolved units) {
 				ref := owned((round*c.atOnce+i)%c.accounts, fmt.Sprintf("%d-%d", round, i))
 				u.apply(ref, what.step, start.Add(time.Duration(n)*time.Minute))
 			}
-			w, r := u.m.units, readUnits(u, u.s)
-			u.later()
-			sum.write, sum.read = sum.write+u.m.units-w, sum.read+readUnits(u, u.s)-r
+			cost := u.spent(u.later)
+			sum.write, sum.read = sum.write+cost.write, sum.read+cost.read
 		}
 		each := float64(c.rounds * c.atOnce)
 		of[what.name] = units{write: sum.write / each, read: sum.read / each}
@@ -344,15 +361,7 @@ func TestUnitsOfAccounts(t *testing.T) {
 		{"read the stamp", func() error { _, err := u.s.AccountsStamp(t.Context()); return err }, units{write: 0, read: 1}},
 		{"delete it", func() error { return u.s.DeleteAccount(t.Context(), a.ID) }, units{write: 6, read: 0}},
 	} {
-		w, r := u.m.units, readUnits(u, u.s)
-		if err := c.do(); err != nil {
-			t.Fatal(err)
-		}
-		got := units{write: u.m.units - w, read: readUnits(u, u.s) - r}
-		t.Logf("%-16s %.1f write units, %.1f read units", c.name, got.write, got.read)
-		if got.write > c.limit.write || got.read > c.limit.read {
-			t.Errorf("%s: %.1f write and %.1f read units, at most %.1f and %.1f are wanted", c.name, got.write, got.read, c.limit.write, c.limit.read)
-		}
+		u.within(c.name, c.limit, c.do)
 	}
 }
 
@@ -403,15 +412,7 @@ func TestUnitsOfAnExplanation(t *testing.T) {
 			e.Transitions = append(e.Transitions, qrie.Transition{ID: qrie.TransitionID(id, old.Version+1, 1, qrie.Explained), Kind: qrie.Explained,
 				Finding: id, Ref: ref, Policy: policy, At: start, Version: old.Version + 1, Cause: qrie.Cause{Events: late}})
 		}
-		w, r := u.m.units, readUnits(u, u.s)
-		if err := u.s.Apply(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
-		got := units{write: u.m.units - w, read: readUnits(u, u.s) - r}
-		t.Logf("explain %-32s %.1f write units, %.1f read units", c.name, got.write, got.read)
-		if got.write > c.limit.write || got.read > c.limit.read {
-			t.Errorf("explain %s: %.1f write and %.1f read units, at most %.1f and %.1f are wanted", c.name, got.write, got.read, c.limit.write, c.limit.read)
-		}
+		u.within("explain "+c.name, c.limit, func() error { return u.s.Apply(t.Context(), e) })
 	}
 }
 

@@ -81,16 +81,13 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		Explained: next.Explained, Missing: next.Missing}); err != nil {
 		return nil, err
 	}
-	if c.Explains {
+	if c.Explains || c.Changed {
 		if c.cause, err = encodePacked("cause", next.Cause); err != nil {
 			return nil, err
 		}
 	}
 	if c.Changed {
 		next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
-		if c.cause, err = encodePacked("cause", next.Cause); err != nil {
-			return nil, err
-		}
 		if !next.Deleted {
 			c.document = compress(next.Document)
 		}

@@ -111,8 +111,8 @@ func decode(what string, b []byte, v any) error {
 // maxExpanded bounds what compressed bytes may grow to.
 const maxExpanded = 64 << 20
 
-// The compressors of documents keep nothing between two calls, and are safe for concurrent
-// use. Making them fails for options that contradict each other alone.
+// The compressors of documents keep nothing between two calls, and are safe for
+// concurrent use. Making them fails for options that contradict each other alone.
 var (
 	compressor = made(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false)))
 	expander   = made(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxExpanded), zstd.WithDecoderConcurrency(0)))
