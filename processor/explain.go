@@ -15,15 +15,25 @@ import (
 // change first, or the read for an earlier event showed it already. otherwise
 // is the outcome if the events explain nothing.
 func (s *session) explainLate(ctx context.Context, m touched, stored store.Resource, otherwise string) (outcome string, err error) {
+	if len(lateEvents(stored, m.Events)) == 0 {
+		return otherwise, nil
+	}
 	for range 5 {
-		eval, ok := explainable(stored, m.Events, s.w.Now())
-		if !ok {
+		whole, err := s.w.Store.Resource(ctx, m.Ref.ResourceID())
+		if errors.Is(err, qrie.ErrNotFound) {
+			return otherwise, nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s from the store: %w", m.Ref, err)
+		}
+		late := lateEvents(whole, m.Events)
+		if len(late) == 0 {
 			return otherwise, nil
 		}
 		if !s.s.Valid() {
 			return "", errSessionEnded
 		}
-		err := s.w.Store.Apply(ctx, eval)
+		err = s.w.Store.Apply(ctx, explanation(whole, late, s.w.Now()))
 		if err == nil {
 			return "explained", nil
 		}
@@ -31,29 +41,25 @@ func (s *session) explainLate(ctx context.Context, m touched, stored store.Resou
 			return "", fmt.Errorf("explain %s: %w", m.Ref, err)
 		}
 		s.w.metrics.conflicts.WithLabelValues("version").Inc()
-		fresh, err := s.state(ctx, m.Ref)
-		if err != nil || fresh == nil {
-			return otherwise, err
-		}
-		stored = *fresh
 	}
 	return "", fmt.Errorf("explain %s: it changed five times meanwhile", m.Ref)
 }
 
-// explainable is the evaluation that adds events to the causes of a resource
-// and its findings; false if none of them can have made the last change or an
-// earlier one. Which findings they explain, the store knows.
-func explainable(stored store.Resource, events []qrie.Event, now time.Time) (store.Evaluation, bool) {
-	var late []qrie.Event
+// lateEvents are those that can have made the last change of a resource or an
+// earlier one, and that none is ascribed to yet.
+func lateEvents(stored store.Resource, events []qrie.Event) (late []qrie.Event) {
 	for _, e := range events {
 		// What came after the last change was found is behind none.
 		if !slices.Contains(stored.Explained, e.ID) && !e.Time.After(stored.ChangedAt) {
 			late = append(late, e)
 		}
 	}
-	if len(late) == 0 {
-		return store.Evaluation{}, false
-	}
+	return late
+}
+
+// explanation is the evaluation that adds late events to the causes of a
+// resource and its findings. Which findings they explain, the store knows.
+func explanation(stored store.Resource, late []qrie.Event, now time.Time) store.Evaluation {
 	next := stored
 	next.Version = stored.Version + 1
 	next.Document = nil
@@ -72,5 +78,5 @@ func explainable(stored store.Resource, events []qrie.Event, now time.Time) (sto
 		})
 	}
 	sortTransitions(eval.Transitions)
-	return eval, true
+	return eval
 }

@@ -16,7 +16,7 @@ import (
 
 // look is one observation about to be judged, with all it is judged by.
 type look struct {
-	stored  *store.Resource // nil if the resource is new; its Document only for a second look
+	stored  *store.Resource // nil if the resource is new
 	obs     qrie.Observation
 	hash    string // of the observed document, if it is known already
 	reread  bool   // obs is the stored document: nothing was observed
@@ -42,7 +42,7 @@ func judge(l look) store.Evaluation {
 	if l.stored != nil {
 		eval.Base = l.stored.Version
 		next.Name, next.Tags, next.FirstSeen = l.stored.Name, l.stored.Tags, l.stored.FirstSeen
-		next.ChangedAt, next.Cause, next.Explained = l.stored.ChangedAt, l.stored.Cause, l.stored.Explained
+		next.ChangedAt, next.Explained = l.stored.ChangedAt, l.stored.Explained
 		if next.Ref.ARN == "" {
 			next.Ref.ARN = l.stored.Ref.ARN
 		}

@@ -182,11 +182,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		if again || len(m.Events) == 0 {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
-		stored, err := s.state(ctx, m.Ref)
-		if err != nil || stored == nil {
-			return "unchanged", err
-		}
-		return s.explainLate(ctx, m, *stored, "unchanged")
+		return s.explainLate(ctx, m, eval.Next, "unchanged")
 	}
 	if stored != nil && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
 		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()

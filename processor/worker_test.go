@@ -531,7 +531,7 @@ func TestEventThatIsNotSeenYetExplainsNothing(t *testing.T) {
 		time.Sleep(8 * time.Second) // looked at, and nothing is to be seen yet
 		r.aws.put(ref, strings.Replace(unversioned, `{`, `{"Tagging":{"TagSet":[{"Key":"a","Value":"b"}]},`, 1))
 		time.Sleep(10 * time.Minute)
-		resource, err := r.store.ResourceState(r.Context(), ref)
+		resource, err := r.store.Resource(r.Context(), ref.ResourceID())
 		r.must(err)
 		if len(resource.Cause.Events) != 1 || resource.Cause.Events[0].ID != late {
 			r.Errorf("cause of the last change %+v", resource.Cause)
@@ -805,7 +805,7 @@ func TestVolumesGoWithTheirInstance(t *testing.T) {
 			shop, time.Now().UTC().Format(time.RFC3339), shop)
 		r.must(r.stream.Publish(r.Context(), []stream.Record{{Key: shop, Data: []byte(text)}}))
 		time.Sleep(time.Minute)
-		stored, err := r.store.ResourceState(r.Context(), v)
+		stored, err := r.store.Resource(r.Context(), v.ResourceID())
 		r.must(err)
 		if !stored.Deleted || len(stored.Cause.Events) != 1 || stored.Cause.Events[0].ID != "gone" || stored.Cause.Attribution != qrie.AttributionAmbiguous {
 			r.Errorf("the volume is deleted: %v, cause %+v", stored.Deleted, stored.Cause)

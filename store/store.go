@@ -152,8 +152,9 @@ type Evaluation struct {
 	Next Resource
 	// Changed says that the document differs from the stored one, or that the
 	// resource appeared or was deleted: a version is added to the history.
-	// Without it, and if no transition is made and nothing was reread, Name,
-	// Tags, Cause, Explained and Missing are left as stored.
+	// Without it Cause is left as stored, unless Explains is set; if besides no
+	// transition is made and nothing was reread, so are Name, Tags, Explained
+	// and Missing.
 	Changed bool
 	// Transitions are the findings opened, changed and resolved, each with its
 	// whole evidence. Their Generation must be that of the launch as stored.
@@ -182,8 +183,9 @@ type Version struct {
 
 // Resources are stored under their Ref's Key.
 type Resources interface {
-	// ResourceState reads a resource without its document. ErrNotFound. A
-	// tombstone is found, with Deleted set.
+	// ResourceState reads a resource without its document and Cause: what it
+	// takes to judge it anew. ErrNotFound. A tombstone is found, with Deleted
+	// set.
 	ResourceState(ctx context.Context, ref qrie.Ref) (Resource, error)
 	// Resource reads a resource with its document. ErrNotFound.
 	Resource(ctx context.Context, id string) (Resource, error)

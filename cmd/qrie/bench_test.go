@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/binary"
+	"maps"
+	"slices"
 	"fmt"
 	"os"
 	"runtime"
@@ -8,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"syscall"
+	"github.com/qrie-sec/qrie/sqlite"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -27,6 +32,13 @@ func BenchmarkPipeline(b *testing.B) {
 	defer stop()
 	refreshed := r.counter("qrie_marks_total", "refreshed")
 	b.ResetTimer()
+	T0 := sqlite.T
+	f0 := sqlite.Frames
+	tt := r.total("qrie_finding_transitions_total")
+	mk := map[string]float64{}
+	for _, o := range []string{"refreshed","unchanged","stale","parked","held","already_seen","coalesced","deleted"} { mk[o] = r.counter("qrie_marks_total", o) }
+	ps := r.total("qrie_evaluations_total")
+	c0 := cpuTime()
 	r.load(b.N / 2)
 	b.StopTimer()
 	half := heapMiB()
@@ -35,6 +47,11 @@ func BenchmarkPipeline(b *testing.B) {
 	r.caughtUp(10 * time.Minute)
 	b.StopTimer()
 	refreshed = r.counter("qrie_marks_total", "refreshed") - refreshed
+	for o := range mk { fmt.Println(o, r.counter("qrie_marks_total", o)-mk[o]) }
+	fmt.Println("transitions", r.total("qrie_finding_transitions_total")-tt, "evaluations", r.total("qrie_evaluations_total")-ps)
+	walPages(r.db)
+	fmt.Println("frames", sqlite.Frames-f0)
+	fmt.Printf("%+v\n%+v\ncpu %v of %v\n", T0, sqlite.T, cpuTime()-c0, b.Elapsed())
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(float64(b.N)/max(refreshed, 1), "events/refresh")
 	b.ReportMetric(half, "heap-MiB-at-half")
@@ -100,6 +117,12 @@ func (r *rig) caughtUp(within time.Duration) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(0, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func heapMiB() float64 {
@@ -248,3 +271,71 @@ func (r *rig) quantile(name string, q float64) float64 {
 
 // defaults takes the hurry of tests back: what is measured is what users run.
 func defaults(o *processor.Options) { o.Floor, o.ConfirmGone, o.Rereads = 0, 0, nil }
+
+func walPages(db *sqlite.DB) {
+	var path string
+	var seq int
+	var name string
+	if err := db.Reader().QueryRow("PRAGMA database_list").Scan(&seq, &name, &path); err != nil {
+		fmt.Println(err)
+		return
+	}
+	b, _ := os.ReadFile(path + "-wal")
+	salt := string(b[16:24])
+	pages := map[int]int{}
+	n, total, commits := 0, 0, 0
+	for at := 32; at+24+4096 <= len(b); at += 24 + 4096 {
+		if string(b[at+8:at+16]) != salt {
+			break
+		}
+		pages[int(binary.BigEndian.Uint32(b[at:]))]++
+		if binary.BigEndian.Uint32(b[at+4:]) != 0 {
+			commits++
+		}
+		n++
+	}
+	for _, q := range []string{"SELECT count(*), avg(length(body)), avg(additions) FROM qrie_dirty", "SELECT count(*), avg(length(detail)), avg(length(heads)) FROM qrie_resources", "SELECT count(*), avg(length(cause)), avg(length(document)) FROM qrie_versions", "SELECT count(*), avg(length(body)), avg(length(evidence)) FROM qrie_transitions", "SELECT count(*), avg(length(body)), avg(length(evidence)) FROM qrie_findings", "SELECT count(*), avg(length(data)), 0 FROM stream_records"} {
+		var n, a, bb any
+		db.Reader().QueryRow(q).Scan(&n, &a, &bb)
+		fmt.Println(q, n, a, bb)
+	}
+	os.MkdirAll("/tmp/bodies", 0o755)
+	if rows, err := db.Reader().Query("SELECT n, detail FROM qrie_resources WHERE length(detail) > 700 LIMIT 400"); err == nil {
+		for rows.Next() {
+			var n int
+			var b []byte
+			rows.Scan(&n, &b)
+			os.WriteFile(fmt.Sprint("/tmp/bodies/", n), b, 0o600)
+		}
+		rows.Close()
+	}
+	for i, q := range []string{"SELECT body FROM qrie_dirty ORDER BY random() LIMIT 1", "SELECT body FROM qrie_transitions ORDER BY seq DESC LIMIT 1", "SELECT body FROM qrie_findings ORDER BY n DESC LIMIT 1", "SELECT data FROM stream_records ORDER BY id DESC LIMIT 1", "SELECT heads FROM qrie_resources LIMIT 1","SELECT data FROM stream_records WHERE data LIKE '{\"v%' LIMIT 1", "SELECT evidence FROM qrie_transitions WHERE evidence IS NOT NULL LIMIT 1", "SELECT cause FROM qrie_versions ORDER BY n DESC LIMIT 1"} {
+		var b []byte
+		fmt.Println(db.Reader().QueryRow(q).Scan(&b))
+		os.WriteFile(fmt.Sprint("/tmp/sample", i), b, 0o600)
+	}
+	var bd []byte
+	db.Reader().QueryRow("SELECT body FROM qrie_dirty WHERE additions=0 LIMIT 1").Scan(&bd)
+	os.WriteFile("/tmp/dirty.bin", bd, 0o600)
+	rows, err := db.Reader().Query("SELECT name, pageno, pagetype FROM dbstat")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer rows.Close()
+	by := map[string][2]int{}
+	for rows.Next() {
+		var name, kind string
+		var no int
+		rows.Scan(&name, &no, &kind)
+		if c := pages[no]; c > 0 {
+			x := by[name+" "+kind]
+			by[name+" "+kind] = [2]int{x[0] + c, x[1] + 1}
+			total += c
+		}
+	}
+	fmt.Println("WAL frames", n, "commits", commits, "known", total)
+	for _, k := range slices.SortedFunc(maps.Keys(by), func(a, b string) int { return by[b][0] - by[a][0] }) {
+		fmt.Println(k, by[k])
+	}
+}

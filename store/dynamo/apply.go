@@ -165,8 +165,11 @@ func (w *writing) next() stored {
 	}
 	if !e.Changed {
 		next.ChangedAt = old.ChangedAt
+		if !e.Explains {
+			next.Cause = old.Cause
+		}
 		if !e.Reread && len(e.Transitions) == 0 {
-			next.Ref, next.Name, next.Tags, next.Cause = old.Ref, old.Name, old.Tags, old.Cause
+			next.Ref, next.Name, next.Tags = old.Ref, old.Name, old.Tags
 			next.Explained, next.Missing = old.Explained, old.Missing
 		}
 		return next

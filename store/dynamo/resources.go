@@ -136,6 +136,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 	if row.Version == 0 {
 		return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 	}
+	row.Cause = qrie.Cause{}
 	return row.Resource, nil
 }
 

@@ -77,7 +77,7 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 	if err := s.names.know(ctx, s.db, known...); err != nil {
 		return nil, err
 	}
-	if c.detail, err = encodePacked("detail", detail{ARN: next.Ref.ARN, Name: next.Name, Tags: next.Tags, Cause: next.Cause,
+	if c.detail, err = encodePacked("detail", detail{ARN: next.Ref.ARN, Name: next.Name, Tags: next.Tags,
 		Explained: next.Explained, Missing: next.Missing}); err != nil {
 		return nil, err
 	}

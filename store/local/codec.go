@@ -1,13 +1,17 @@
 package local
 
 import (
+	"bytes"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/qrie-sec/qrie/sqlite/compact"
 )
 
 // idEncoding reads the letters of an id as if they were digits in the order of
@@ -70,42 +74,62 @@ func encode(what string, v any) ([]byte, error) {
 	return b, nil
 }
 
-// minPacked is the size below which compressing saves less than it costs.
-const minPacked = 512
-
 // encodePacked is for what may be long, as a cause of several events is. What is
 // written is read by decode either way.
 func encodePacked(what string, v any) ([]byte, error) {
-	b, err := encode(what, v)
-	if err != nil || len(b) < minPacked {
-		return b, err
+	buf := buffers.Get().(*bytes.Buffer)
+	defer giveBack(buf)
+	if err := json.NewEncoder(buf).Encode(v); err != nil {
+		return nil, fmt.Errorf("encode %s: %w", what, err)
 	}
-	packed := make([]byte, 1+s2.MaxEncodedLen(len(b)))
-	packed[0] = packedMark
-	return packed[:1+len(s2.Encode(packed[1:], b))], nil
+	return compact.Encode(buf.Bytes()), nil
 }
 
-// packedMark comes before what is compressed, and begins no JSON. It is S2, which
-// takes a tenth of the time of zstd for these few kilobytes.
-const packedMark = 1
+// s2Mark comes before what earlier versions compressed without a vocabulary.
+const s2Mark = 1
 
-func decode(what string, b []byte, v any) error {
-	if len(b) > 0 && b[0] == packedMark {
-		n, err := s2.DecodedLen(b[1:])
-		if err == nil && n > maxExpanded {
-			err = fmt.Errorf("%d bytes are more than %d", n, maxExpanded)
-		}
-		if err == nil {
-			b, err = s2.Decode(nil, b[1:])
-		}
-		if err != nil {
-			return fmt.Errorf("decompress %s: %w", what, err)
-		}
+func decode(what string, b []byte, v any) (err error) {
+	switch {
+	case compact.Marked(b):
+		buf := buffers.Get().(*bytes.Buffer)
+		defer giveBack(buf)
+		b, err = compact.Decode(buf.AvailableBuffer(), b, maxExpanded)
+		buf.Write(b) // where it already is, unless it did not fit
+	case len(b) > 0 && b[0] == s2Mark:
+		b, err = expandS2(b[1:])
+	}
+	if err != nil {
+		return fmt.Errorf("decode %s: %w", what, err)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("decode %s: %w", what, err)
 	}
 	return nil
+}
+
+// buffers hold JSON on its way to and from its compact form. Decoding copies
+// what it keeps.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxBuffer bounds the buffers that are kept.
+const maxBuffer = 64 << 10
+
+func giveBack(b *bytes.Buffer) {
+	if b.Cap() <= maxBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+func expandS2(packed []byte) ([]byte, error) {
+	n, err := s2.DecodedLen(packed)
+	if err != nil {
+		return nil, err
+	}
+	if n > maxExpanded {
+		return nil, fmt.Errorf("%d bytes are more than %d", n, maxExpanded)
+	}
+	return s2.Decode(nil, packed)
 }
 
 // maxExpanded bounds what compressed bytes may grow to.

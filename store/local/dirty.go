@@ -3,6 +3,8 @@ package local
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +13,17 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// PutDirty adds a mark or merges it into the one that waits.
+// maxAdditions is how many marks are written behind the first of a resource
+// before they are merged into one, and additionBits holds their number in a
+// revision.
+const (
+	maxAdditions = 8
+	additionBits = 8
+)
+
+// PutDirty adds a mark or merges it into the one that waits. Mostly that is
+// adding it to the row as it is: whoever reads the row merges what is in it, and
+// the writer, for whom all wait, need not.
 func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 	defer s.metrics.Request("qrie_dirty", "put")(&err)
 	rid, ok := pack(resourcePrefix, m.Ref.ResourceID())
@@ -19,18 +31,14 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 		return fmt.Errorf("BUG: the id of %s cannot be packed", m.Ref)
 	}
 	m.Events = qrie.NewestEvents(m.Events)
-	body, err := encodePacked("a dirty mark", m)
+	body, err := encodeDirty(m)
 	if err != nil {
 		return err
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		fresh, err := affected(tx, "INSERT INTO qrie_dirty (rid, due_at, since, body) VALUES (?, ?, ?, ?) ON CONFLICT (rid) DO NOTHING",
-			rid, nanos(m.DueAt), nanos(m.Since), body)
-		if err != nil {
+		added, err := addDirty(tx, rid, m, body)
+		if added || err != nil {
 			return err
-		}
-		if fresh == 1 {
-			return addOne(tx, byDirty, 1)
 		}
 		return mergeDirty(tx, rid, m)
 	})
@@ -40,23 +48,83 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 	return nil
 }
 
+// addDirty writes the mark as the first of its resource or behind those that
+// wait, unless it would change when they are due.
+func addDirty(tx *sqlite.Tx, rid []byte, m store.DirtyMark, body []byte) (added bool, err error) {
+	limit := maxAdditions
+	if m.Revision != 0 {
+		limit = 0 // it may replace what waits
+	}
+	var additions int
+	err = tx.QueryRow(`INSERT INTO qrie_dirty (rid, due_at, since, body) VALUES (?, ?, ?, ?)
+		ON CONFLICT (rid) DO UPDATE SET additions = additions + 1, body = CAST(body || excluded.body AS BLOB)
+		WHERE additions < ? AND due_at <= excluded.due_at AND since BETWEEN 1 AND excluded.since
+		RETURNING additions`, rid, nanos(m.DueAt), nanos(m.Since), body, limit).Scan(&additions)
+	switch {
+	case absent(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	case additions == 0:
+		return true, addOne(tx, byDirty, 1)
+	}
+	return true, nil
+}
+
 func mergeDirty(tx *sqlite.Tx, rid []byte, m store.DirtyMark) error {
 	old, err := scanDirty(tx.QueryRow("SELECT "+dirtyColumns+" FROM qrie_dirty WHERE rid = ?", rid))
 	if err != nil {
 		return err
 	}
 	m = old.Merge(m)
-	body, err := encodePacked("a dirty mark", m)
+	body, err := encodeDirty(m)
 	if err != nil {
 		return err
 	}
-	// A row's number is given once in the life of the file, and so is the
-	// revision of a mark: that is what it is.
+	// A row's number is given once in the life of the file, so that the revision
+	// is one that the mark has never had.
 	_, err = tx.Exec("REPLACE INTO qrie_dirty (rid, due_at, since, body) VALUES (?, ?, ?, ?)", rid, nanos(m.DueAt), nanos(m.Since), body)
 	return err
 }
 
-const dirtyColumns = "n, body"
+// additionMark comes before the length of a mark and the mark, in a row that may
+// hold several. A row of an earlier version is one mark and begins otherwise.
+const additionMark = 2
+
+func encodeDirty(m store.DirtyMark) ([]byte, error) {
+	m.Revision = 0
+	body, err := encodePacked("a dirty mark", m)
+	if err != nil {
+		return nil, err
+	}
+	return append(binary.AppendUvarint([]byte{additionMark}, uint64(len(body))), body...), nil
+}
+
+// decodeDirty merges the marks of a row.
+func decodeDirty(row []byte) (m store.DirtyMark, err error) {
+	if len(row) == 0 || row[0] != additionMark {
+		err := decode("a dirty mark", row, &m)
+		return m, err
+	}
+	for first := true; len(row) > 0; first = false {
+		size, n := binary.Uvarint(row[1:])
+		if row[0] != additionMark || n <= 0 || size > uint64(len(row)-1-n) {
+			return m, errors.New("decode a dirty mark: the row is damaged")
+		}
+		var next store.DirtyMark
+		if err := decode("a dirty mark", row[1+n:1+n+int(size)], &next); err != nil {
+			return m, err
+		}
+		if row = row[1+n+int(size):]; first {
+			m = next
+		} else {
+			m = m.Merge(next)
+		}
+	}
+	return m, nil
+}
+
+const dirtyColumns = "n << 8 | additions, body"
 
 // scanDirty reads the columns of one mark.
 func scanDirty(row interface{ Scan(...any) error }) (m store.DirtyMark, err error) {
@@ -65,7 +133,7 @@ func scanDirty(row interface{ Scan(...any) error }) (m store.DirtyMark, err erro
 	if err := row.Scan(&revision, &body); err != nil {
 		return m, err
 	}
-	err = decode("a dirty mark", body, &m)
+	m, err = decodeDirty(body)
 	m.Revision = revision
 	return m, err
 }
@@ -89,7 +157,8 @@ func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (
 		return fmt.Errorf("BUG: the id of %s cannot be packed", ref)
 	}
 	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE rid = ? AND n = ?", rid, revision)
+		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE rid = ? AND n = ? AND additions = ?",
+			rid, revision>>additionBits, revision&(1<<additionBits-1))
 		if err != nil {
 			return fmt.Errorf("remove the mark of %s: %w", ref, err)
 		}
@@ -100,12 +169,13 @@ func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (
 	})
 }
 
-// CountDirty reads the counter and the oldest mark.
+// CountDirty reads the counter and the oldest mark. Marks are written as they
+// come, so that is among the first; one that was merged anew stands later.
 func (s *Store) CountDirty(ctx context.Context) (n int64, oldest time.Time, err error) {
 	defer s.metrics.Request("qrie_dirty", "count")(&err)
 	var since int64
 	err = s.db.QueryRow(ctx, `SELECT coalesce((SELECT count FROM qrie_counters WHERE dimension = ?1 AND account = '' AND name = '' AND part = ''), 0),
-		coalesce((SELECT min(since) FROM qrie_dirty), 0)`, string(byDirty)).Scan(&n, &since)
+		coalesce((SELECT min(since) FROM (SELECT since FROM qrie_dirty ORDER BY n LIMIT 100)), 0)`, string(byDirty)).Scan(&n, &since)
 	if err != nil {
 		return 0, oldest, fmt.Errorf("count waiting marks: %w", err)
 	}

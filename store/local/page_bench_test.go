@@ -100,15 +100,27 @@ func (w found) write(tx *sqlite.Tx, s *Store) error {
 	if err != nil {
 		return err
 	}
-	d, err := encodePacked("detail", detail{ARN: r.Ref.ARN, Name: r.Name, Tags: r.Tags, Cause: r.Cause})
+	d, err := encodePacked("detail", detail{ARN: r.Ref.ARN, Name: r.Name, Tags: r.Tags})
+	if err != nil {
+		return err
+	}
+	cause, err := encodePacked("cause", r.Cause)
+	if err != nil {
+		return err
+	}
+	version, err := tx.Exec("INSERT INTO qrie_versions (rid, version, observed_at, deleted, cause) VALUES (?, ?, ?, 0, ?)", rid, r.Version, nanos(r.ObservedAt), cause)
+	if err != nil {
+		return err
+	}
+	document, err := version.LastInsertId()
 	if err != nil {
 		return err
 	}
 	open, _ := r.OpenFindings()
 	_, err = tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
 		deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, 0, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
-		rid, r.Version, nanos(r.ObservedAt), nanos(r.ListedAt), r.Generation, nanos(r.ChangedAt), nanos(r.FirstSeen), nanos(r.DueAt), open,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 1, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+		rid, r.Version, nanos(r.ObservedAt), nanos(r.ListedAt), r.Generation, nanos(r.ChangedAt), nanos(r.FirstSeen), nanos(r.DueAt), open, document,
 		r.Ref.Type, r.Ref.Account, r.Ref.Region, r.Ref.ID, r.Hash, encoded, haystack(r), d)
 	return err
 }

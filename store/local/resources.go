@@ -14,23 +14,28 @@ type detail struct {
 	ARN       string            `json:"arn,omitempty"`
 	Name      string            `json:"name,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
-	Cause     qrie.Cause        `json:"cause"`
 	Explained []string          `json:"explained,omitempty"`
 	Missing   []qrie.Missing    `json:"missing,omitempty"`
 }
 
-const resourceColumns = `version, observed_at, listed_at, generation, changed_at, first_seen, due_at, deleted,
-	type, account, region, id, global, hash, heads, detail`
+// resourceColumns are of a query FROM qrie_resources r. The cause is where the
+// document is, with the last change.
+const resourceColumns = stateColumns + ", (SELECT v.cause FROM qrie_versions v WHERE v.n = r.document)"
+
+const stateColumns = `r.version, r.observed_at, r.listed_at, r.generation, r.changed_at, r.first_seen, r.due_at, r.deleted,
+	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail`
 
 // resourceRow is a row as it is stored.
 type resourceRow struct {
 	store.Resource
 	observedAt, listedAt, changedAt, firstSeen, dueAt int64
 
-	heads, detail, document []byte
+	heads, detail, cause, document []byte
 }
 
-func (r *resourceRow) into() []any {
+func (r *resourceRow) into() []any { return append(r.stateInto(), &r.cause) }
+
+func (r *resourceRow) stateInto() []any {
 	return []any{&r.Version, &r.observedAt, &r.listedAt, &r.Generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.Deleted,
 		&r.Ref.Type, &r.Ref.Account, &r.Ref.Region, &r.Ref.ID, &r.Ref.Global, &r.Hash, &r.heads, &r.detail}
 }
@@ -48,14 +53,19 @@ func (r *resourceRow) resource() (store.Resource, error) {
 	if err := decode("the detail of "+what, r.detail, &d); err != nil {
 		return out, err
 	}
-	out.Ref.ARN, out.Name, out.Tags, out.Cause = d.ARN, d.Name, d.Tags, d.Cause
+	out.Ref.ARN, out.Name, out.Tags = d.ARN, d.Name, d.Tags
 	out.Explained, out.Missing = d.Explained, d.Missing
+	if r.cause != nil {
+		if err := decode("the cause of "+what, r.cause, &out.Cause); err != nil {
+			return out, err
+		}
+	}
 	var err error
 	out.Document, err = expand("the document of "+what, r.document)
 	return out, err
 }
 
-// ResourceState reads a resource by what identifies it, without the document.
+// ResourceState reads a resource by what identifies it, from its row alone.
 func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resource, err error) {
 	defer s.metrics.Request("qrie_resources", "state")(&err)
 	rid, ok := pack(resourcePrefix, ref.ResourceID())
@@ -63,7 +73,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 		return r, fmt.Errorf("BUG: the id of %s cannot be packed", ref)
 	}
 	var row resourceRow
-	err = s.db.QueryRow(ctx, "SELECT "+resourceColumns+" FROM qrie_resources WHERE rid = ?", rid).Scan(row.into()...)
+	err = s.db.QueryRow(ctx, "SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.stateInto()...)
 	if absent(err) {
 		return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 	}
@@ -82,7 +92,7 @@ func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err 
 	}
 	var row resourceRow
 	err = s.db.QueryRow(ctx, "SELECT "+resourceColumns+`, (SELECT v.document FROM qrie_versions v WHERE v.n = r.document)
-		FROM qrie_resources r WHERE rid = ?`, rid).Scan(append(row.into(), &row.document)...)
+		FROM qrie_resources r WHERE r.rid = ?`, rid).Scan(append(row.into(), &row.document)...)
 	if absent(err) {
 		return r, fmt.Errorf("resource %s: %w", id, qrie.ErrNotFound)
 	}

@@ -143,7 +143,7 @@ CREATE INDEX qrie_deliveries_state ON qrie_deliveries (state, created DESC, id);
 CREATE INDEX qrie_deliveries_due ON qrie_deliveries (next_at, id) WHERE state = 'pending';
 `, `
 CREATE TABLE qrie_waiting (
-	n INTEGER PRIMARY KEY AUTOINCREMENT, -- the revision of the mark
+	n INTEGER PRIMARY KEY AUTOINCREMENT, -- with additions, the revision of the mark
 	rid BLOB NOT NULL UNIQUE,
 	due_at INTEGER NOT NULL, since INTEGER NOT NULL,
 	body BLOB NOT NULL
@@ -154,4 +154,7 @@ ALTER TABLE qrie_waiting RENAME TO qrie_dirty;
 CREATE INDEX qrie_dirty_due ON qrie_dirty (due_at);
 CREATE INDEX qrie_dirty_since ON qrie_dirty (since);
 DELETE FROM qrie_meta WHERE name = 'dirty_revision';
+`, `
+ALTER TABLE qrie_dirty ADD COLUMN additions INTEGER NOT NULL DEFAULT 0; -- marks in body behind the first
+DROP INDEX qrie_dirty_since; -- rows are in the order of since, but for a few
 `}

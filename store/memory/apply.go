@@ -90,11 +90,14 @@ func follow(old resource, e store.Evaluation) resource {
 	}
 	if !e.Changed {
 		next.ChangedAt, next.Document = old.ChangedAt, old.Document
+		if !e.Explains {
+			next.Cause = old.Cause
+		}
 		if !e.Reread && len(e.Transitions) == 0 {
 			// No document came with it, so nothing that a document tells has
 			// changed.
 			next.Ref, next.Deleted, next.Name, next.Tags = old.Ref, old.Deleted, old.Name, old.Tags
-			next.Cause, next.Explained, next.Missing = old.Cause, old.Explained, old.Missing
+			next.Explained, next.Missing = old.Explained, old.Missing
 		}
 		if n := len(next.versions); e.Explains && n > 0 {
 			next.versions = slices.Clone(next.versions) // whoever reads the old ones may still do so

@@ -19,7 +19,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (store.Resource
 		if r.Version == 0 {
 			return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 		}
-		r.Document = nil
+		r.Document, r.Cause = nil, qrie.Cause{}
 		return cloneResource(r), nil
 	})
 }

@@ -198,7 +198,7 @@ func judge(l look, stored store.Resource, set qrie.LaunchSet, now time.Time) sto
 	if stored.Version > 0 {
 		next.FirstSeen = stored.FirstSeen
 		if !e.Changed {
-			next.ChangedAt, next.Cause = stored.ChangedAt, stored.Cause
+			next.ChangedAt, next.Cause = stored.ChangedAt, qrie.Cause{}
 		}
 	}
 	next.Heads = map[string]store.Head{}
@@ -269,11 +269,18 @@ func (w *world) apply(l look) store.Evaluation {
 	return e
 }
 
+// state is a resource with its cause and without its document.
 func (w *world) state(ref qrie.Ref) store.Resource {
 	w.Helper()
 	r, err := w.s.ResourceState(w.ctx, ref)
 	w.ok(err)
-	return r
+	whole, err := w.s.Resource(w.ctx, ref.ResourceID())
+	w.ok(err)
+	whole.Document = nil
+	bare := whole
+	bare.Cause = qrie.Cause{}
+	same(w, "state", r, bare)
+	return whole
 }
 
 func (w *world) finding(ref qrie.Ref, policy string) qrie.Finding {

@@ -126,6 +126,8 @@ CREATE TABLE stream_workers (
 	owner   TEXT PRIMARY KEY,
 	counter INTEGER NOT NULL
 ) WITHOUT ROWID;
+`, `
+ALTER TABLE stream_records ADD COLUMN compact INTEGER NOT NULL DEFAULT 0; -- whether data is
 `}
 
 // seqBits is the width of a sequence number: at 10,000 records a second in one

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/sqlite/compact"
 	"github.com/qrie-sec/qrie/stream"
 )
 
@@ -22,9 +23,9 @@ const (
 	insertRows = 16
 )
 
-const insertOne = "INSERT INTO stream_records (id, key, arrived, total, data) VALUES (?, ?, ?, ?, ?)"
+const insertOne = "INSERT INTO stream_records (id, key, arrived, total, data, compact) VALUES (?, ?, ?, ?, ?, 1)"
 
-var insertMany = insertOne + strings.Repeat(", (?, ?, ?, ?, ?)", insertRows-1)
+var insertMany = insertOne + strings.Repeat(", (?, ?, ?, ?, ?, 1)", insertRows-1)
 
 // Publish implements stream.Stream. Up to 1,000 records are one write, so they
 // become durable together or not at all. There is no bound on what waits to be
@@ -60,12 +61,19 @@ func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
 	return nil
 }
 
+// row is a record, encoded before its transaction begins.
+type row struct {
+	key  string
+	size int64 // as published
+	data []byte
+}
+
 // append writes records as one and wakes their readers.
 func (s *Stream) append(ctx context.Context, records []stream.Record) error {
-	byShard := make([][]stream.Record, s.shards)
+	byShard := make([][]row, s.shards)
 	for _, r := range records {
 		shard := s.shardOf(r.Key)
-		byShard[shard] = append(byShard[shard], r)
+		byShard[shard] = append(byShard[shard], row{r.Key, int64(len(r.Key) + len(r.Data)), compact.Encode(r.Data)})
 	}
 	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		arrived := s.opts.Now().UnixNano()
@@ -96,7 +104,7 @@ func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 // appendShard numbers the records behind the last one. The trimmer leaves the
 // record at the checkpoint, so numbers are never given twice, and another
 // process may append in between.
-func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []stream.Record) error {
+func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) error {
 	id, total := recordID(shard, 0), int64(0)
 	err := tx.QueryRow("SELECT id, total FROM stream_records WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
 		id, recordID(shard+1, 0)-1).Scan(&id, &total)
@@ -112,12 +120,8 @@ func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []stream.Recor
 		args = args[:0]
 		for _, r := range records[:n] {
 			id++
-			total += int64(len(r.Key) + len(r.Data))
-			data := r.Data
-			if data == nil {
-				data = []byte{} // nil would be NULL
-			}
-			args = append(args, id, r.Key, arrived, total, data)
+			total += r.size
+			args = append(args, id, r.key, arrived, total, r.data)
 		}
 		if _, err := tx.Exec(query, args...); err != nil {
 			return err

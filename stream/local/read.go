@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/qrie-sec/qrie/sqlite"
+	"github.com/qrie-sec/qrie/sqlite/compact"
 	"github.com/qrie-sec/qrie/stream"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // read gives the records of a shard after a sequence number.
 func (s *Stream) read(ctx context.Context, shard int, after int64, limit int) ([]stream.Record, error) {
-	rows, err := s.db.Query(ctx, "SELECT id, key, arrived, data FROM stream_records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+	rows, err := s.db.Query(ctx, "SELECT id, key, arrived, data, compact FROM stream_records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
 		recordID(shard, after), recordID(shard+1, 0), min(limit, batchRecords))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", shardName(shard), err)
@@ -31,8 +32,13 @@ func (s *Stream) read(ctx context.Context, shard int, after int64, limit int) ([
 	name := shardName(shard)
 	for size := 0; size < batchBytes && rows.Next(); {
 		var id, arrived int64
+		var encoded bool
 		r := stream.Record{Shard: name}
-		if err := rows.Scan(&id, &r.Key, &arrived, &r.Data); err != nil {
+		err := rows.Scan(&id, &r.Key, &arrived, &r.Data, &encoded)
+		if err == nil && encoded {
+			r.Data, err = compact.Decode(nil, r.Data, stream.MaxRecordBytes)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
 		r.Seq = strconv.FormatInt(seqOf(id), 10)
