@@ -31,8 +31,11 @@ func (w *World) loadOne() []Delivery {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(now)
-	k := w.loadKind()
+	k, total := w.loadKind()
 	list, things := loadMoves[k], w.byKind[k]
+	if w.busy > 0 {
+		things = things[:min(len(things), 1+len(things)*w.busy/total)]
+	}
 	if len(list) == 0 || len(things) == 0 {
 		return nil
 	}
@@ -52,17 +55,16 @@ func (w *World) loadOne() []Delivery {
 	return w.deliver(s.events)
 }
 
-// loadKind draws a kind as often as there are things of it.
-func (w *World) loadKind() kind {
-	total := 0
+// loadKind draws a kind as often as there are things of it, and counts all.
+func (w *World) loadKind() (k kind, total int) {
 	for k := range kinds {
 		total += len(w.byKind[k])
 	}
 	n := w.rng.IntN(total)
 	for k := range kinds {
 		if n -= len(w.byKind[k]); n < 0 {
-			return k
+			return k, total
 		}
 	}
-	return kindBucket
+	return kindBucket, total
 }

@@ -10,6 +10,9 @@ type Options struct {
 	// DefaultAccounts and DefaultResources. Resources counts every type, and
 	// each account counts as one.
 	Accounts, Resources int
+	// Busy is how many of the resources Load changes, a like part of each type;
+	// 0 means all.
+	Busy int
 	// Start is the moment up to which the organisation's past reaches: what
 	// was created a year ago was created a year before Start. Zero means Now
 	// at New. A world made again with the same seed, sizes and Start has the

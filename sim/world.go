@@ -21,6 +21,7 @@ type World struct {
 	clock    func() time.Time
 	start    time.Time
 	pageSize int
+	busy     int
 	people   []person
 	types    [kinds]resources.Type
 	actions  [kinds][]actionOf // what qrie's role needs to see each member
@@ -149,7 +150,7 @@ func New(o Options) *World {
 		o.Start = o.Now()
 	}
 	w := &World{
-		seed: o.Seed, clock: o.Now, start: o.Start.UTC().Truncate(time.Second), pageSize: o.PageSize,
+		seed: o.Seed, clock: o.Now, start: o.Start.UTC().Truncate(time.Second), pageSize: o.PageSize, busy: o.Busy,
 		rng:    rand.New(rand.NewPCG(o.Seed, 0x71726965)),
 		things: make(map[key]*thing, o.Resources), byPlace: map[place][]*thing{},
 		tags: map[string]tagSet{}, bucketNames: map[string]bool{},

@@ -120,8 +120,6 @@ func (g *group) answer() {
 // claim reports whether the job is the committer's to run: its caller waits.
 func (j *job) claim() bool { return j.state.CompareAndSwap(waiting, taken) }
 
-var T struct{ Idle, Begin, Work, Commit, Free, Sync, Bound, Pause time.Duration; Groups, Jobs int }
-
 func (db *DB) commitLoop() {
 	defer close(db.flusher.groups)
 	timer := time.NewTimer(maxGroupTime)
@@ -135,23 +133,17 @@ func (db *DB) commitLoop() {
 			return
 		default:
 		}
-		t0 := time.Now()
 		select {
 		case j := <-db.queue:
-			T.Idle += time.Since(t0)
 			timer.Reset(maxGroupTime)
 			db.commit(j, timer.C)
-			t0 = time.Now()
 			db.log.bound(db)
-			T.Bound += time.Since(t0)
 		case <-db.closed:
 			return
 		}
 		select {
 		case <-others.C:
-			t0 := time.Now()
 			time.Sleep(turnPause)
-			T.Pause += time.Since(t0)
 		default:
 		}
 	}
@@ -178,10 +170,7 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 	g := &group{jobs: make([]attempted, 0, 64)}
 	err := db.flusher.failed()
 	if err == nil {
-		t0 := time.Now()
-		err = db.begin(ctx)
-		T.Begin += time.Since(t0)
-		if err != nil {
+		if err = db.begin(ctx); err != nil {
 			err = fmt.Errorf("begin write: %w", explain(err))
 		}
 	}
@@ -203,10 +192,7 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 		if !j.claim() {
 			continue
 		}
-		t0 := time.Now()
 		err := db.attempt(ctx, j)
-		T.Work += time.Since(t0)
-		T.Jobs++
 		g.jobs = append(g.jobs, attempted{j, err})
 		if errors.Is(err, errGroup) {
 			g.err = err
@@ -218,11 +204,7 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 		}
 	}
 	if g.err == nil {
-		t0 := time.Now()
-		_, err := db.stmts.exec(ctx, "COMMIT")
-		T.Commit += time.Since(t0)
-		T.Groups++
-		if err != nil {
+		if _, err := db.stmts.exec(ctx, "COMMIT"); err != nil {
 			g.err = fmt.Errorf("commit: %w", explain(err))
 		}
 	}
@@ -239,8 +221,6 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 // join gives the next job of a group of n. It gives none, and has the flusher
 // to itself, once that is free and no job waits, or the group is full.
 func (db *DB) join(n int, full <-chan time.Time) *job {
-	t0 := time.Now()
-	defer func() { T.Free += time.Since(t0) }()
 	more := n < maxGroup
 	select {
 	case <-full:

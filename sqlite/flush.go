@@ -3,7 +3,6 @@ package sqlite
 import (
 	"fmt"
 	"os"
-	"time"
 	"sync/atomic"
 )
 
@@ -44,8 +43,6 @@ func (f *flusher) sync() error {
 	if err := f.failed(); err != nil {
 		return err
 	}
-	t0 := time.Now()
-	defer func() { T.Sync += time.Since(t0) }()
 	if err := f.log.Sync(); err != nil {
 		err = fmt.Errorf("the disk did not take what was written; see to the disk, then start again, and what was acknowledged before is there: %w", err)
 		f.broken.Store(&err)

@@ -62,8 +62,6 @@ func (l *logFile) run() {
 	}
 }
 
-var lastPages, Frames int
-
 // logState is what SQLite tells of the log after a checkpoint.
 type logState struct {
 	busy          bool // somebody was in the way
@@ -100,8 +98,6 @@ func (l *logFile) bound(db *DB) {
 	if err != nil {
 		return
 	}
-	if at.pages > lastPages { Frames += at.pages - lastPages } else { Frames += at.pages }
-	lastPages = at.pages
 	switch {
 	case at.pages >= max(l.limit, l.tried+l.step):
 		// TRUNCATE makes the readers that come now read the file instead of the
