@@ -1,5 +1,7 @@
 package sim
 
+import "time"
+
 // loadMoves are the moves that make load, by kind.
 var loadMoves = func() (byKind [kinds][]*move) {
 	for _, m := range moves {
@@ -26,6 +28,27 @@ func (w *World) Load(n int) []Delivery {
 	return out[:min(n, len(out))]
 }
 
+// LoadIn is Load of the things of one account alone.
+func (w *World) LoadIn(account string, n int) []Delivery {
+	now := w.clock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forget(now)
+	var things []*thing
+	for k := range kinds {
+		for _, t := range w.byKind[k] {
+			if t.account.ID == account && len(loadMoves[k]) > 0 {
+				things = append(things, t)
+			}
+		}
+	}
+	var out []Delivery
+	for tries := 0; len(things) > 0 && len(out) < n && tries < 10*n+100; tries++ {
+		out = append(out, w.load(pick(w.rng, things), now)...)
+	}
+	return out[:min(n, len(out))]
+}
+
 func (w *World) loadOne() []Delivery {
 	now := w.clock()
 	w.mu.Lock()
@@ -39,7 +62,12 @@ func (w *World) loadOne() []Delivery {
 	if len(list) == 0 || len(things) == 0 {
 		return nil
 	}
-	t := pick(w.rng, things)
+	return w.load(pick(w.rng, things), now)
+}
+
+// load changes a thing by some calls, if it can be changed.
+func (w *World) load(t *thing, now time.Time) []Delivery {
+	list := loadMoves[t.kind]
 	s := &scene{w: w, account: t.account, at: now}
 	for range eventsPerThing {
 		from := w.rng.IntN(len(list))

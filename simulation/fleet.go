@@ -88,7 +88,7 @@ func (f *fleet) begin(n, i int, skew time.Duration, rng *rand.Rand) (*life, *pro
 	}
 	store := carry(add("store", r.plan.store), add("store (idle)", lessKilling(r.plan.store)))
 	stream := carry(add("stream", r.plan.stream), add("stream (idle)", lessKilling(r.plan.stream)))
-	log := r.log.Open(streammemory.Process{Owner: name, Now: m.Now, Call: stream, Killed: m.Killed()})
+	log := r.log.Open(streammemory.Process{Owner: name, Now: m.Steady, Call: stream, Killed: m.Killed()})
 	jobs := 0
 	worker, err := processor.New(processor.Options{
 		Starter: processor.Starter{Stream: paced{log, r.watch, r.plan.unread}, Store: r.store.Through(store), Policies: r.catalogue, Now: m.Now, NewID: func() string {

@@ -40,8 +40,8 @@ func (r *run) people(d doing) {
 		r.watch.wrong("the store does not tell the launches: %v", err)
 		return
 	}
-	if d.what == actLaunch {
-		r.launch(set, d.n)
+	if d.what == actLaunch || d.what == actForeign {
+		r.launch(set, d)
 		return
 	}
 	want := qrie.LaunchActive
@@ -74,7 +74,7 @@ func (r *run) people(d doing) {
 	}
 }
 
-func (r *run) launch(set qrie.LaunchSet, n uint64) {
+func (r *run) launch(set qrie.LaunchSet, d doing) {
 	launched := map[string]bool{}
 	for _, l := range set.Launches {
 		launched[l.Policy] = true
@@ -85,9 +85,14 @@ func (r *run) launch(set qrie.LaunchSet, n uint64) {
 			rest = append(rest, p)
 		}
 	}
-	if len(rest) > 0 {
-		r.put(r.someLaunch(rest[n%uint64(len(rest))]), 0, "launched")
+	if len(rest) == 0 {
+		return
 	}
+	l := r.someLaunch(rest[d.n%uint64(len(rest))])
+	if d.what == actForeign {
+		l.Definition = "of an older version"
+	}
+	r.put(l, 0, "launched")
 }
 
 // put writes a launch, and has what it covers judged anew if there is a reason.

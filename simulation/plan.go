@@ -69,6 +69,9 @@ const (
 	actRevoke  // the lease of a shard is taken from its owner
 	actPanic   // reading a resource makes the worker panic, for long
 	actAmbush  // a resource is deleted, and who has just read it stands still for long
+	actClock   // the wall clock of a worker's machine is set
+	actStorm   // in one account a hundred times as much happens
+	actForeign // a policy is launched as another version defines it
 	actDenied  // qrie's role of an account cannot be assumed for long
 	actLacking // it lacks a permission for long
 )
@@ -194,6 +197,15 @@ func draw(seed uint64) *plan {
 	}
 	if chance(0.25) {
 		add(1, actLacking, 3*time.Minute)
+	}
+	if chance(0.3) {
+		add(1+rng.IntN(3), actClock, 20*time.Minute)
+	}
+	if chance(0.1) {
+		add(1, actStorm, 0)
+	}
+	if p.scheduled && chance(0.5) {
+		add(1, actForeign, 0) // the schedule takes it over
 	}
 	slices.SortFunc(p.doings, func(a, b doing) int { return cmp.Compare(a.at, b.at) })
 	return p

@@ -167,6 +167,12 @@ func (r *run) do(d doing) {
 		if l := r.fleet.one(d.n); l != nil {
 			l.cancel()
 		}
+	case actClock:
+		if l := r.fleet.one(d.n); l != nil {
+			l.m.SetClock(d.long - 10*time.Minute)
+		}
+	case actStorm:
+		r.bring(r.world.LoadIn(r.watched[d.n%uint64(len(r.watched))].ID, stormEvents))
 	case actScan:
 		r.scan("request", processor.Extent{})
 	case actWatch:
@@ -223,9 +229,16 @@ var garbage = [][]byte{
 var lacking = []string{"s3:GetBucketLocation", "s3:ListAllMyBuckets", "ec2:DescribeInstances", "iam:GetUser", "s3:GetBucketPolicy", "ec2:DescribeSecurityGroups"}
 
 // step lets somebody in the organisation do something.
-func (r *run) step() {
+func (r *run) step() { r.bring(r.world.Step(r.now())) }
+
+// stormEvents come of one account within seconds, where all of them together
+// have about one in five seconds otherwise.
+const stormEvents = 300
+
+// bring lets events arrive, each at its time.
+func (r *run) bring(list []sim.Delivery) {
 	at := r.now()
-	for _, d := range r.world.Step(at) {
+	for _, d := range list {
 		r.events++
 		if !d.At.After(at) {
 			d.At = at
@@ -369,6 +382,15 @@ func (r *run) left() string {
 			return fmt.Sprintf("%d resources of account %s, which is not watched, are to be closed", c.Total, c.Account)
 		}
 	}
+	set, err := r.store.LaunchSet(r.ctx)
+	if err != nil {
+		return err.Error()
+	}
+	for _, l := range set.Launches {
+		if p, ok := r.catalogue.Get(l.Policy); ok && l.Status == qrie.LaunchActive && l.Definition != p.Definition() {
+			return fmt.Sprintf("%s is launched as another version defines it", l.Policy)
+		}
+	}
 	jobs, err := r.store.ListJobs(r.ctx, "", 1000)
 	if err != nil {
 		return err.Error()
@@ -384,5 +406,5 @@ func (r *run) left() string {
 func (a action) String() string {
 	return cmp.Or(map[action]string{actStep: "somebody does something", actBurst: "many do something", actKill: "kill", actPause: "pause", actRestart: "restart",
 		actLaunch: "launch", actChange: "change a launch", actSuspend: "suspend", actResume: "resume", actDelete: "delete a launch", actScan: "scan",
-		actWatch: "watch an account", actUnwatch: "stop watching an account", actSplit: "split a shard", actMerge: "merge shards", actRevoke: "revoke a lease", actPanic: "panic", actAmbush: "ambush", actGarbage: "garbage", actDenied: "a role is denied", actLacking: "a permission lacks"}[a], "?")
+		actWatch: "watch an account", actUnwatch: "stop watching an account", actSplit: "split a shard", actMerge: "merge shards", actRevoke: "revoke a lease", actPanic: "panic", actClock: "set a clock", actStorm: "storm in an account", actForeign: "launch of another version", actAmbush: "ambush", actGarbage: "garbage", actDenied: "a role is denied", actLacking: "a permission lacks"}[a], "?")
 }

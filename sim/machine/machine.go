@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,6 +73,7 @@ type Machine struct {
 	killed chan struct{}
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	set    atomic.Int64 // by how much its clock was set, in nanoseconds
 
 	mu       sync.Mutex // held while an effect comes to be
 	dead     bool
@@ -89,8 +91,15 @@ func New(o Options, rng *rand.Rand) *Machine {
 	return m
 }
 
-// Now is the machine's clock.
-func (m *Machine) Now() time.Time { return m.o.Now().Add(m.o.Skew) }
+// Now is the machine's clock on the wall.
+func (m *Machine) Now() time.Time { return m.Steady().Add(time.Duration(m.set.Load())) }
+
+// Steady is a clock that nobody sets while the machine lives: what is left of Now
+// without SetClock.
+func (m *Machine) Steady() time.Time { return m.o.Now().Add(m.o.Skew) }
+
+// SetClock sets the clock on the wall forward, or back where by is negative.
+func (m *Machine) SetClock(by time.Duration) { m.set.Add(int64(by)) }
 
 // Context ends with the machine, because of ErrKilled.
 func (m *Machine) Context() context.Context { return m.ctx }

@@ -156,5 +156,6 @@ CREATE INDEX qrie_dirty_since ON qrie_dirty (since);
 DELETE FROM qrie_meta WHERE name = 'dirty_revision';
 `, `
 ALTER TABLE qrie_dirty ADD COLUMN additions INTEGER NOT NULL DEFAULT 0; -- marks in body behind the first
+UPDATE qrie_dirty SET additions = 8; -- none may follow what is there: it has no length
 DROP INDEX qrie_dirty_since; -- rows are in the order of since, but for a few
 `}

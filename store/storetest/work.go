@@ -52,6 +52,38 @@ var workCases = []testCase{
 		same(w, "count", n, int64(1))
 		same(w, "oldest", oldest, start)
 	}},
+	{"many marks of a resource are one", func(w *world) {
+		ref := bucket(accountA, "data")
+		start := w.now
+		revisions := map[int64]bool{}
+		var want []qrie.Event
+		for i := range 40 {
+			e := event(fmt.Sprint("e", i), start.Add(time.Duration(i)*time.Second))
+			want = append([]qrie.Event{e}, want...)
+			due := start.Add(time.Minute)
+			if i == 25 {
+				due = start // earlier than before
+			}
+			w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, Events: []qrie.Event{e}, Reason: "settle", DueAt: due, Attempts: i % 7, Since: start.Add(time.Duration(i) * time.Second)}))
+			due = start.Add(time.Minute)
+			if i >= 25 {
+				due = start
+			}
+			got, err := w.s.DueDirty(w.ctx, due, 10)
+			w.ok(err)
+			same(w, "marks", len(got), 1)
+			if revisions[got[0].Revision] {
+				w.Fatalf("revision %d comes a second time", got[0].Revision)
+			}
+			revisions[got[0].Revision] = true
+			got[0].Revision = 0
+			same(w, "mark", got[0], store.DirtyMark{Ref: ref, Events: want[:min(len(want), qrie.MaxCauseEvents)], Reason: "settle", DueAt: due, Attempts: min(i, 6), Since: start})
+		}
+		n, oldest, err := w.s.CountDirty(w.ctx)
+		w.ok(err)
+		same(w, "count", n, int64(1))
+		same(w, "oldest", oldest, start)
+	}},
 	{"a mark with its revision is put off", func(w *world) {
 		ref := bucket(accountA, "data")
 		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Since: w.now}))

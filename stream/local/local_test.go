@@ -188,6 +188,30 @@ func TestPublishIsOneWrite(t *testing.T) {
 }
 
 // A long publish is several writes; the error names those that came too late.
+// TestRecordsOfAnEarlierVersion: records that are stored as they were published
+// are read beside those that are compact.
+func TestRecordsOfAnEarlierVersion(t *testing.T) {
+	f := open(t, local.Options{Shards: 1})
+	text := `{"version":"0","detail-type":"AWS API Call via CloudTrail"}`
+	if err := f.db.Write(t.Context(), func(tx *sqlite.Tx) error {
+		_, err := tx.Exec("INSERT INTO stream_records (id, key, arrived, total, data) VALUES (1, 'key', 1, 100, ?)", []byte(text))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Publish(t.Context(), []stream.Record{{Key: "key", Data: []byte(text)}}); err != nil {
+		t.Fatal(err)
+	}
+	h := &handler{each: done}
+	consume(t, f, h)
+	until(t, "two records", func() bool { return len(h.handed()) == 2 })
+	for _, r := range h.handed() {
+		if string(r.Data) != text {
+			t.Errorf("record %s is %q", r.Seq, r.Data)
+		}
+	}
+}
+
 func TestPublishInParts(t *testing.T) {
 	f := open(t, local.Options{})
 	big := make([]stream.Record, 20)
