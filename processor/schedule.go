@@ -200,9 +200,6 @@ func (w *Worker) judgeDue(ctx context.Context) error {
 	return nil
 }
 
-// closeStep bounds what one write of the store closes.
-const closeStep = 200
-
 // closeAccounts resolves what is left of accounts that are no longer watched,
 // for whoever removed one and was cut short.
 func (w *Worker) closeAccounts(ctx context.Context) error {
@@ -221,19 +218,14 @@ func (w *Worker) closeAccounts(ctx context.Context) error {
 			continue
 		}
 		closed[c.Account] = true
-		for {
-			n, err := store.CloseAccount(ctx, w.Store, c.Account, w.Now(), closeStep)
-			if errors.Is(err, qrie.ErrConflict) {
-				break // added again meanwhile
-			}
-			if err != nil {
-				return fmt.Errorf("close account %s: %w", c.Account, err)
-			}
-			if n == 0 {
-				w.Log.Info("closed an account that is no longer watched", "account", c.Account)
-				break
-			}
+		_, err := store.CloseAccount(ctx, w.Store, c.Account, w.Now(), nil)
+		if errors.Is(err, qrie.ErrConflict) {
+			continue // added again meanwhile
 		}
+		if err != nil {
+			return fmt.Errorf("close account %s: %w", c.Account, err)
+		}
+		w.Log.Info("closed an account that is no longer watched", "account", c.Account)
 	}
 	return nil
 }

@@ -278,15 +278,8 @@ func (r *run) unwatchAccount(n uint64) {
 	if err := r.store.DeleteAccount(r.ctx, id); err != nil {
 		r.watch.wrong("the store does not delete an account: %v", err)
 	}
-	for {
-		const step = 5
-		closed, err := store.CloseAccount(r.ctx, r.store, id, r.now(), step)
-		if err != nil {
-			r.watch.wrong("an account cannot be closed: %v", err)
-		}
-		if closed == 0 || err != nil {
-			return
-		}
+	if _, err := store.CloseAccount(r.ctx, r.store, id, r.now(), nil); err != nil {
+		r.watch.wrong("an account cannot be closed: %v", err)
 	}
 }
 

@@ -50,6 +50,9 @@ func TestSeeds(t *testing.T) {
 		o := inBubble(t, seed, nil)
 		calls += o.Calls
 		virtual += o.Virtual
+		if held := heap(); held > maxHeap {
+			t.Errorf("seed %d: %d bytes of memory are in use after it, more than %d\nto see it again: %s", seed, held, maxHeap, replay(seed))
+		}
 		if len(o.Wrong) > 0 {
 			t.Errorf("seed %d: %d things are wrong, the first:\n%.2000s\nto see it again: %s", seed, len(o.Wrong), o.Wrong[0], replay(seed))
 			if *stop {
@@ -57,7 +60,20 @@ func TestSeeds(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d seeds, %.1f a second, %d calls and %s of virtual time each", *seeds, float64(*seeds)/time.Since(began).Seconds(), calls/int(*seeds), (virtual / time.Duration(*seeds)).Round(time.Second))
+	t.Logf("%d seeds, %.1f a second, %d calls and %s of virtual time each, %d MiB in use at the end", *seeds, float64(*seeds)/time.Since(began).Seconds(), calls/int(*seeds), (virtual / time.Duration(*seeds)).Round(time.Second), heap()>>20)
+}
+
+// maxHeap bounds what is in use after a seed, and after all before it.
+const maxHeap = 64 << 20
+
+// heap is how much memory is in use. Garbage counts only while there is little.
+func heap() uint64 {
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapAlloc > maxHeap {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+	}
+	return m.HeapAlloc
 }
 
 // The same seed gives the same steps. It is run as it is replayed, on one thread:

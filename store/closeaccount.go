@@ -9,30 +9,40 @@ import (
 	"github.com/qrie-sec/qrie"
 )
 
-// CloseAccount closes up to limit resources of an account that is no longer
-// watched: their findings resolve as account_removed, and what is stored of
-// them is a tombstone, which goes after its retention. It returns how many; 0
-// means that none is left. ErrConflict if the account is watched. Cut short, it
-// may be repeated.
-func CloseAccount(ctx context.Context, s Store, account string, at time.Time, limit int) (closed int, err error) {
-	if _, err := s.Account(ctx, account); !errors.Is(err, qrie.ErrNotFound) {
-		if err == nil {
-			err = qrie.ErrConflict
-		}
-		return 0, fmt.Errorf("account %s is watched: %w", account, err)
-	}
-	// What was closed before stands in the way of the rest, and an adapter bounds
-	// what it reads for a page: one of nothing is not the end.
-	p := PageRequest{Size: min(limit, MaxPage)}
+// CloseAccount closes the resources of an account that is no longer watched:
+// their findings resolve as account_removed, and what is stored of them is a
+// tombstone, which goes after its retention. It returns how many, and tells
+// progress (if it is not nil) so far after each page. ErrConflict if the account
+// is watched, or is again. Cut short, it may be repeated.
+func CloseAccount(ctx context.Context, s Store, account string, at time.Time, progress func(closed int)) (closed int, err error) {
 	for {
+		n, err := closePass(ctx, s, account, at, func(n int) {
+			if progress != nil {
+				progress(closed + n)
+			}
+		})
+		// What a worker has stored meanwhile may stand before where the pass was.
+		if closed += n; n == 0 || err != nil {
+			return closed, err
+		}
+	}
+}
+
+// closePass reads the resources of an account once and closes them.
+func closePass(ctx context.Context, s Store, account string, at time.Time, progress func(closed int)) (closed int, err error) {
+	p := PageRequest{Size: MaxPage}
+	for {
+		if _, err := s.Account(ctx, account); !errors.Is(err, qrie.ErrNotFound) {
+			if err == nil {
+				err = qrie.ErrConflict
+			}
+			return closed, fmt.Errorf("account %s is watched: %w", account, err)
+		}
 		page, err := s.ListResources(ctx, ResourceQuery{Accounts: []string{account}}, p)
 		if err != nil {
 			return closed, fmt.Errorf("list the resources of account %s: %w", account, err)
 		}
 		for _, r := range page.Items {
-			if closed == limit {
-				return closed, nil
-			}
 			found, err := closeResource(ctx, s, r.Ref, at)
 			if err != nil {
 				return closed, err
@@ -41,7 +51,10 @@ func CloseAccount(ctx context.Context, s Store, account string, at time.Time, li
 				closed++
 			}
 		}
-		if p.Token = page.Next; p.Token == "" || closed == limit {
+		progress(closed)
+		// An adapter bounds what it reads for a page: one of nothing is not the
+		// end.
+		if p.Token = page.Next; p.Token == "" {
 			return closed, nil
 		}
 	}

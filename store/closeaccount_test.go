@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,16 +44,37 @@ func (s sparse) ListResources(ctx context.Context, q store.ResourceQuery, p stor
 func TestCloseAccountReadsPastEmptyPages(t *testing.T) {
 	s := sparse{memory.New(memory.Options{})}
 	bucketsOf(t, s, 7)
-	total := 0
-	for _, want := range []int{5, 2, 0} {
-		closed, err := store.CloseAccount(t.Context(), s, removed, evening.Add(time.Minute), 5)
-		if err != nil {
-			t.Fatal(err)
+	for _, want := range []int{7, 0} {
+		if closed, err := store.CloseAccount(t.Context(), s, removed, evening.Add(time.Minute), nil); err != nil || closed != want {
+			t.Errorf("closed %d, %v; want %d", closed, err, want)
 		}
-		if closed != want {
-			t.Errorf("closed %d after %d, want %d", closed, total, want)
-		}
-		total += closed
+	}
+}
+
+// counted counts the resources that lists give.
+type counted struct {
+	store.Store
+	read int
+}
+
+func (s *counted) ListResources(ctx context.Context, q store.ResourceQuery, p store.PageRequest) (store.Page[store.Resource], error) {
+	page, err := s.Store.ListResources(ctx, q, p)
+	s.read += len(page.Items)
+	return page, err
+}
+
+// What is closed is read once, however much there is.
+func TestCloseAccountReadsEachResourceOnce(t *testing.T) {
+	s := &counted{Store: memory.New(memory.Options{})}
+	const n = 3*store.MaxPage + 7
+	bucketsOf(t, s, n)
+	var told []int
+	closed, err := store.CloseAccount(t.Context(), s, removed, evening.Add(time.Minute), func(n int) { told = append(told, n) })
+	if err != nil || closed != n || s.read != n {
+		t.Errorf("closed %d of %d and read %d, %v", closed, n, s.read, err)
+	}
+	if !slices.IsSorted(told) || len(told) < 4 || told[0] != store.MaxPage || told[len(told)-1] != n {
+		t.Errorf("told %v", told)
 	}
 }
 
@@ -62,7 +84,7 @@ func TestCloseAccountOfWhatWasSeenLater(t *testing.T) {
 	s := memory.New(memory.Options{})
 	bucketsOf(t, s, 3)
 	for _, want := range []int{3, 0} {
-		closed, err := store.CloseAccount(t.Context(), s, removed, evening.Add(-time.Minute), 5)
+		closed, err := store.CloseAccount(t.Context(), s, removed, evening.Add(-time.Minute), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

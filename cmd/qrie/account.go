@@ -69,9 +69,6 @@ through for a day. Scan the account afterwards, so that they are looked at now.`
 		}}
 }
 
-// closeStep is how much of an account is closed in one write of the store.
-const closeStep = 200
-
 func newAccountRemove(b *backends) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove ACCOUNT",
@@ -93,21 +90,12 @@ func removeAccount(ctx context.Context, out, errOut io.Writer, s store.Store, id
 	if removed != nil && !errors.Is(removed, qrie.ErrNotFound) {
 		return removed
 	}
-	total := 0
 	p := newProgress(errOut, 0, "resources")
-	for {
-		n, err := store.CloseAccount(ctx, s, id, time.Now(), closeStep)
-		if err != nil {
-			p.clear()
-			return fmt.Errorf("close account %s: %w", id, err)
-		}
-		if n == 0 {
-			break
-		}
-		total += n
-		p.update(int64(total), int64(total))
-	}
+	total, err := store.CloseAccount(ctx, s, id, time.Now(), func(closed int) { p.update(int64(closed), int64(closed)) })
 	p.clear()
+	if err != nil {
+		return fmt.Errorf("close account %s: %w", id, err)
+	}
 	if removed != nil && total == 0 {
 		return fmt.Errorf("account %s: %w; 'qrie account list' shows those that are watched", id, removed)
 	}

@@ -324,8 +324,15 @@ func policyLifecycleOverHTTP(t *testing.T, at site) {
 	if gone := get(); gone.Status != "available" || gone.Open != 0 {
 		t.Errorf("deleted: %+v", gone)
 	}
+	purge := slices.Concat([]string{"policy", "purge", "S3BucketVersioningDisabled"}, at)
+	if code, out, errOut := call(t, "", purge...); code != exitOK || !strings.Contains(out, "forgotten") {
+		t.Errorf("purge: exit %d, %q, %q", code, out, errOut)
+	}
 	if code := p.do("POST", "/api/v1/policies", map[string]any{"policy_id": "S3BucketVersioningDisabled"}, nil); code != 201 {
 		t.Fatalf("launch: %d", code)
+	}
+	if code, _, errOut := call(t, "", purge...); code != exitConflict || !strings.Contains(errOut, "delete the launch first") {
+		t.Errorf("purge of a launched policy: exit %d, %q; want %d", code, errOut, exitConflict)
 	}
 	eventually(t, 20*time.Second, "launching finds the same again", func() bool { return get().Open == before.Open })
 	p.stop()

@@ -31,7 +31,7 @@ DELETE /api/v1/policies/POLICY.`,
 					n, err := o.store.PurgeFindings(cmd.Context(), ids[0], purgeStep)
 					if errors.Is(err, qrie.ErrConflict) {
 						p.clear()
-						return fmt.Errorf("policy %s is launched, and findings of a launched policy are kept: delete the launch first", ids[0])
+						return refused{fmt.Errorf("policy %s is launched, and findings of a launched policy are kept: delete the launch first", ids[0])}
 					}
 					if err != nil {
 						return err

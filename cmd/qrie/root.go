@@ -30,6 +30,11 @@ const (
 // usageError is a mistake in how a command was called.
 type usageError struct{ error }
 
+// refused is a conflict in words of the command's own.
+type refused struct{ error }
+
+func (refused) Is(target error) bool { return target == qrie.ErrConflict }
+
 // tryHelp is the command whose help tells how to call it.
 type tryHelp struct {
 	error

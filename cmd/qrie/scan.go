@@ -187,7 +187,7 @@ func newScanCancel(b *backends) *cobra.Command {
 
 func scanError(id string, err error) error {
 	if errors.Is(err, qrie.ErrConflict) {
-		return fmt.Errorf("scan %s has ended already: %w", id, err)
+		return refused{fmt.Errorf("scan %s has ended already", id)}
 	}
 	return fmt.Errorf("%w; 'qrie scan list' shows what there is", err)
 }

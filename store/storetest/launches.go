@@ -180,21 +180,16 @@ var launchCases = []testCase{
 			w.apply(look{ref: bucket(accountA, fmt.Sprintf("b%02d", i)), doc: "v1", fails: map[string]qrie.Severity{public: 90, version: 60}})
 		}
 		w.apply(look{ref: bucket(accountB, "other"), doc: "v1", fails: map[string]qrie.Severity{public: 90}})
-		_, err := store.CloseAccount(w.ctx, w.s, accountA, w.now, 5)
+		_, err := store.CloseAccount(w.ctx, w.s, accountA, w.now, nil)
 		w.want(err, qrie.ErrConflict)
 		w.ok(w.s.DeleteAccount(w.ctx, accountA))
 		w.tick(time.Minute)
-		total := 0
-		for {
-			closed, err := store.CloseAccount(w.ctx, w.s, accountA, w.now, 5)
-			w.ok(err)
-			if closed == 0 {
-				break
-			}
-			total += closed
-			w.consistent()
-		}
-		same(w, "closed", total, n)
+		told := 0
+		closed, err := store.CloseAccount(w.ctx, w.s, accountA, w.now, func(n int) { told = n })
+		w.ok(err)
+		same(w, "closed", closed, n)
+		same(w, "told", told, n)
+		w.consistent()
 		ref := bucket(accountA, "b00")
 		f := w.finding(ref, public)
 		same(w, "resolution", f.Resolution, qrie.ResolvedAccountRemoved)
