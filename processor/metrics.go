@@ -57,7 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		records:     counters("qrie_records_total", "Records taken from the stream, by kind.", "kind"),
 		events:      counters("qrie_events_total", "CloudTrail records taken from the stream, by what became of them: marked, dropped_<reason>, dead_letter.", "service", "outcome"),
-		marks:       counters("qrie_marks_total", "Marks by what became of them: refreshed, unchanged, coalesced, already_seen, related, explained, stale, parked, held, dead_letter.", "service", "outcome"),
+		marks:       counters("qrie_marks_total", "Marks by what became of them: refreshed, unchanged, coalesced, already_seen, related, explained, put_off, stale, parked, held, dead_letter.", "service", "outcome"),
 		eventAge:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "qrie_event_age_seconds", Help: "From eventTime to arrival in the stream: AWS's own delivery.", Buckets: []float64{.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600}}),
 		toFinding:   histogram("qrie_event_to_finding_seconds", "From arrival in the stream to the committed transition."),
 		refresh:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "qrie_refresh_duration_seconds", Help: "One refresh of a resource: describe, judge, write.", Buckets: latencyBuckets}, []string{"service"}),

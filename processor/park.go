@@ -13,11 +13,15 @@ import (
 )
 
 // lookAgain plans another look after a pause, because one may not have shown
-// what the events did.
-func (s *session) lookAgain(ctx context.Context, m touched, pause time.Duration) error {
+// what the events did. One that comes when AWS's reads have settled may wait for
+// that of a later event, which shows the same.
+func (s *session) lookAgain(ctx context.Context, m touched, next later) error {
 	now := s.w.Now()
-	err := s.w.Store.PutDirty(ctx, store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(pause), Attempts: 1, Since: now})
-	if err != nil {
+	d := store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(next.pause), Attempts: 1, Since: now}
+	if next.settled {
+		d.Settles = d.DueAt
+	}
+	if err := s.w.Store.PutDirty(ctx, d); err != nil {
 		return fmt.Errorf("plan another look at %s: %w", m.Ref, err)
 	}
 	return nil
@@ -48,25 +52,31 @@ func (m touched) ages(all []time.Duration, looked time.Time, stored *store.Resou
 	return nil
 }
 
+// later is another look.
+type later struct {
+	pause   time.Duration
+	settled bool // it shows what the events did
+}
+
 // nextLook tells how long after a look the next one is due; ok is false if the
 // newest event is older than the last of the ages at which to look. It follows
 // from the age of the event and not from how often was looked: the looks of
 // several events share one mark, and the clocks of workers may differ.
-func (m touched) nextLook(looked time.Time, ages []time.Duration) (pause time.Duration, ok bool) {
+func (m touched) nextLook(looked time.Time, ages []time.Duration) (next later, ok bool) {
 	if len(m.Events) == 0 {
-		return 0, false
+		return next, false
 	}
 	happened := m.Events[0].Time
 	if arrived := m.Events[0].Arrived; !arrived.IsZero() && arrived.Before(happened) {
 		happened = arrived // whoever wrote the event's time was wrong
 	}
 	age := looked.Sub(happened)
-	for _, next := range ages {
-		if age < next {
-			return next - age, true
+	for _, at := range ages {
+		if age < at {
+			return later{pause: at - age, settled: at >= m.settle()}, true
 		}
 	}
-	return 0, false
+	return next, false
 }
 
 // maxPark is how long a resource waits at the most before it is tried again.

@@ -20,21 +20,25 @@ func TestNextLook(t *testing.T) {
 		// However often was looked before: the event is what counts.
 		for attempt := range 5 {
 			m.Attempt = attempt
-			if pause, ok := m.nextLook(event.Add(age), ages); !ok || pause != want {
-				t.Errorf("%s after the event, attempt %d: next look in %s (%v), want %s", age, attempt, pause, ok, want)
+			next, ok := m.nextLook(event.Add(age), ages)
+			if !ok || next.pause != want {
+				t.Errorf("%s after the event, attempt %d: next look in %s (%v), want %s", age, attempt, next.pause, ok, want)
+			}
+			if shows := age+want > settle; next.settled != shows {
+				t.Errorf("a look %s after the event shows what it did: %v, want %v", age+want, next.settled, shows)
 			}
 		}
 	}
-	if pause, ok := m.nextLook(event.Add(300*s), ages); ok {
-		t.Errorf("five minutes after the event another look is due in %s", pause)
+	if next, ok := m.nextLook(event.Add(300*s), ages); ok {
+		t.Errorf("five minutes after the event another look is due in %s", next.pause)
 	}
 	if _, ok := (touched{}).nextLook(event, ages); ok {
 		t.Error("without an event another look is due")
 	}
 	// An event that claims to be of the future is as old as its record.
 	m.Events[0].Time, m.Events[0].Arrived = event.Add(1000*time.Hour), event
-	if pause, ok := m.nextLook(event.Add(20*s), ages); !ok || pause != 40*s {
-		t.Errorf("an event of the future: next look in %s (%v), want 40s", pause, ok)
+	if next, ok := m.nextLook(event.Add(20*s), ages); !ok || next.pause != 40*s {
+		t.Errorf("an event of the future: next look in %s (%v), want 40s", next.pause, ok)
 	}
 	if _, ok := m.nextLook(event.Add(400*s), ages); ok {
 		t.Error("an event of the future is looked for without end")

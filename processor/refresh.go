@@ -140,8 +140,8 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if stored == nil && obs.Deleted {
 		// Never seen and not there: an event that came before AWS's reads show
 		// the resource, or after it was deleted again.
-		if pause, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again {
-			return "unchanged", s.lookAgain(ctx, m, pause)
+		if next, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again {
+			return "unchanged", s.lookAgain(ctx, m, next)
 		}
 		return "unchanged", nil
 	}
@@ -169,10 +169,10 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		note = "found by a scan"
 	}
 	// Another look is planned beside the writing, so that both share a commit.
-	pause, again := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
+	next, again := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
 	var planned errgroup.Group
 	if again {
-		planned.Go(func() error { return s.lookAgain(ctx, m, pause) })
+		planned.Go(func() error { return s.lookAgain(ctx, m, next) })
 	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account})
 	if err := errors.Join(err, planned.Wait()); err != nil || outcome == "stale" {

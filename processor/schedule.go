@@ -37,18 +37,26 @@ const listedJobs = 200
 // drainBatch bounds how many waiting marks go back to the stream at a time.
 const drainBatch = 2000
 
-// drainDirty publishes the marks that are due again. One worker does it at a
-// time; the owner of each resource receives them.
+// drainDirty publishes the marks that are due again, and puts off those to which
+// a later look has been added that shows the same. One worker does it at a time;
+// the owner of each resource receives them.
 func (w *Worker) drainDirty(ctx context.Context) {
 	if _, ok, err := w.Store.Lock(ctx, "drain-dirty", w.Owner, w.Now(), 10*drainEvery); err != nil || !ok {
 		w.warn(ctx, "lock of the waiting marks", err)
 		return
 	}
-	due, err := w.Store.DueDirty(ctx, w.Now(), drainBatch)
+	now := w.Now()
+	due, err := w.Store.DueDirty(ctx, now, drainBatch)
 	if err != nil || len(due) == 0 {
 		w.warn(ctx, "read of the waiting marks", err)
 		return
 	}
+	due, early := apart(due, func(d store.DirtyMark) bool { return d.Settles.After(now) })
+	w.warn(ctx, "putting off of waiting marks", atOnce(early, func(d store.DirtyMark) error {
+		w.metrics.marks.WithLabelValues(d.Ref.Service(), "put_off").Inc()
+		d.DueAt = d.Settles
+		return w.Store.PutDirty(ctx, d)
+	}))
 	marks := make([]touched, len(due))
 	for i, d := range due {
 		marks[i] = touched{Ref: d.Ref, Reason: qrie.ReasonEvent, Events: d.Events, Attempt: d.Attempts}
@@ -57,7 +65,7 @@ func (w *Worker) drainDirty(ctx context.Context) {
 		}
 	}
 	records, err := encodeMarks(marks)
-	if err == nil {
+	if err == nil && len(records) > 0 {
 		err = w.Stream.Publish(ctx, records)
 	}
 	if err != nil {
@@ -66,18 +74,36 @@ func (w *Worker) drainDirty(ctx context.Context) {
 	}
 	// Published first, removed second: a crash between repeats a look, and a
 	// mark that was merged meanwhile has another revision and stays.
-	// They go at once, so that they share commits.
+	w.warn(ctx, "removal of the waiting marks", atOnce(due, func(d store.DirtyMark) error {
+		if err := w.Store.DeleteDirty(ctx, d.Ref, d.Revision); err != nil && !errors.Is(err, qrie.ErrConflict) {
+			return err
+		}
+		return nil
+	}))
+}
+
+// apart divides marks into those for which a condition does not hold and those
+// for which it does, in their order.
+func apart(marks []store.DirtyMark, holds func(store.DirtyMark) bool) (not, do []store.DirtyMark) {
+	for _, d := range marks {
+		if holds(d) {
+			do = append(do, d)
+		} else {
+			not = append(not, d)
+		}
+	}
+	return not, do
+}
+
+// atOnce writes many marks, so that they share commits, and returns the first
+// error.
+func atOnce(marks []store.DirtyMark, write func(store.DirtyMark) error) error {
 	var g errgroup.Group
 	g.SetLimit(64)
-	for _, d := range due {
-		g.Go(func() error {
-			if err := w.Store.DeleteDirty(ctx, d.Ref, d.Revision); err != nil && !errors.Is(err, qrie.ErrConflict) {
-				return err
-			}
-			return nil
-		})
+	for _, d := range marks {
+		g.Go(func() error { return write(d) })
 	}
-	w.warn(ctx, "removal of the waiting marks", g.Wait())
+	return g.Wait()
 }
 
 func (w *Worker) warn(ctx context.Context, what string, err error) {

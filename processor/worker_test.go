@@ -597,6 +597,34 @@ func TestHundredEditsCostSixReads(t *testing.T) {
 }
 
 // Records that come up to five times cost hardly more than those that come once.
+// A resource that changes again and again is looked at with each change, and once
+// more when AWS's reads have settled after the last.
+func TestLaterLooksOfABusyResource(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		ref := bucketOf(shop, 1)
+		r.aws.put(ref, versioned)
+		r.scan()
+		time.Sleep(time.Hour)
+		before := r.counted("qrie_describes_total", "ok")
+		const changes = 12
+		for i := range changes {
+			r.aws.put(ref, []string{unversioned, versioned}[i%2])
+			r.happen(ref, "PutBucketVersioning", time.Now(), 1)
+			time.Sleep(20 * time.Second)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := r.counted("qrie_describes_total", "ok") - before; n != changes+1 {
+			r.Errorf("%d changes, twenty seconds apart, cost %v reads, want %d", changes, n, changes+1)
+		}
+		if n := r.counted("qrie_marks_total", "put_off"); n < 3 {
+			r.Errorf("%v looks were put off", n)
+		}
+		if n, _, err := r.store.CountDirty(r.Context()); n > 0 || err != nil {
+			r.Errorf("%d marks wait at the end, %v", n, err)
+		}
+	})
+}
+
 func TestCopiesCostNoReads(t *testing.T) {
 	reads := func(copies func(i int) int) (n int) {
 		bubbled(t, func(r *rig) {

@@ -382,6 +382,9 @@ type DirtyMark struct {
 	Events   []qrie.Event // newest first, at most qrie.MaxCauseEvents
 	Reason   string       // "settle", "throttled", "denied", "unreached", ...
 	DueAt    time.Time
+	// Settles is the moment from which on one look shows all that the events did;
+	// zero if it is to be taken when it is due whatever comes after.
+	Settles  time.Time
 	Attempts int
 	Since    time.Time
 	Revision int64 // given by the store
@@ -452,7 +455,7 @@ const MaxDecided = 64 << 10
 // Work makes work resumable.
 type Work interface {
 	// PutDirty adds or merges a mark: events are united, the earlier DueAt
-	// wins, the higher Attempts stays. A mark with the Revision that is stored
+	// wins, and the later Settles unless one has none; the higher Attempts stays. A mark with the Revision that is stored
 	// replaces it instead: so a mark is put off.
 	PutDirty(ctx context.Context, m DirtyMark) error
 	// DueDirty gives up to limit marks that are due at now, earliest first.

@@ -23,6 +23,9 @@ func (m DirtyMark) Merge(next DirtyMark) DirtyMark {
 	if m.DueAt.Before(out.DueAt) {
 		out.DueAt = m.DueAt
 	}
+	if m.Settles.IsZero() || m.Settles.After(out.Settles) && !out.Settles.IsZero() {
+		out.Settles = m.Settles
+	}
 	if !m.Since.IsZero() && (out.Since.IsZero() || m.Since.Before(out.Since)) {
 		out.Since = m.Since
 	}

@@ -112,7 +112,7 @@ func heapMiB() float64 {
 // BenchmarkLatency measures from publish to the committed transition while
 // events arrive at a steady pace.
 func BenchmarkLatency(b *testing.B) {
-	for _, rate := range []int{500, 1500, 2500} {
+	for _, rate := range []int{500, 2500, 5000} {
 		b.Run(fmt.Sprintf("%d events a second", rate), func(b *testing.B) {
 			r, stop := inventoried(b)
 			defer stop()

@@ -90,7 +90,7 @@ func cloneTags(tags map[string][]string) map[string][]string {
 }
 
 func cloneMark(m store.DirtyMark) store.DirtyMark {
-	m.DueAt, m.Since, m.Events = moment(m.DueAt), moment(m.Since), slices.Clone(m.Events)
+	m.DueAt, m.Settles, m.Since, m.Events = moment(m.DueAt), moment(m.Settles), moment(m.Since), slices.Clone(m.Events)
 	return m
 }
 

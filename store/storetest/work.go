@@ -52,6 +52,23 @@ var workCases = []testCase{
 		same(w, "count", n, int64(1))
 		same(w, "oldest", oldest, start)
 	}},
+	{"the later settling wins unless there is none", func(w *world) {
+		at := func(minutes int) time.Time { return w.now.Add(time.Duration(minutes) * time.Minute) }
+		for n, c := range []struct{ first, second, want time.Time }{
+			{at(1), at(2), at(2)}, {at(2), at(1), at(2)}, {at(1), time.Time{}, time.Time{}}, {time.Time{}, at(1), time.Time{}},
+		} {
+			ref := bucket(accountA, fmt.Sprint(n))
+			w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Settles: c.first, Since: w.now}))
+			w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: at(n), Settles: c.second, Since: w.now}))
+			for _, m := range w.due() {
+				if m.Ref == ref {
+					same(w, "settles", m.Settles, c.want)
+					same(w, "due", m.DueAt, w.now)
+				}
+			}
+		}
+		same(w, "due", len(w.due()), 4)
+	}},
 	{"many marks of a resource are one", func(w *world) {
 		ref := bucket(accountA, "data")
 		start := w.now
