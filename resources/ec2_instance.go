@@ -42,7 +42,7 @@ func ec2Instance() Type {
 		// Volumes that a launch makes, or that go with their instance, have no event
 		// of their own. Source: EC2 User Guide, "Preserve data when an instance is
 		// terminated".
-		References: []Reference{{Path: "Volumes.#.VolumeId", Type: "AWS::EC2::Volume"}},
+		References: []Reference{{Path: "Volumes.#.VolumeId", Type: "AWS::EC2::Volume", Tie: "Instance.BlockDeviceMappings"}},
 		Events: []Rule{
 			{
 				Source: ec2Events, Names: []string{"RunInstances"},

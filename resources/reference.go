@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"slices"
+
 	"github.com/tidwall/gjson"
 
 	"github.com/qrie-sec/qrie"
@@ -8,28 +10,46 @@ import (
 
 // Reference leads from a document to other resources that may change with it
 // and for which AWS need not log an event: the volumes that an instance takes
-// with it when it is terminated. It is data: a gjson path into the document.
+// with it when it is terminated. It is data: gjson paths into the document.
 type Reference struct {
 	Path string // to the ids
 	Type string // of those resources, which are in the same account and Region
+	// Tie is the path to what tells how they are tied. They change with it, with
+	// their ids, and when the resource comes or goes; if it is empty, with any
+	// change.
+	Tie string
 }
 
-// Related names the resources that a document refers to, each once.
-func (t Type) Related(ref qrie.Ref, document []byte) (related []qrie.Ref) {
+// Related names the resources, each once, that may have changed with one whose
+// document was before and is after; nil where there was none or is none.
+func (t Type) Related(ref qrie.Ref, before, after []byte) (related []qrie.Ref) {
 	seen := map[string]bool{}
 	for _, r := range t.References {
 		other, ok := Find(r.Type)
 		if !ok {
 			continue // a test sees to it that there is none
 		}
-		gjson.GetBytes(document, r.Path).ForEach(func(_, id gjson.Result) bool {
-			to := other.Ref(ref.Account, ref.Region, id.String())
-			if id.Type == gjson.String && id.Str != "" && !seen[to.Key()] {
+		was, is := r.ids(before), r.ids(after)
+		if r.Tie != "" && len(before) > 0 && len(after) > 0 && slices.Equal(was, is) &&
+			gjson.GetBytes(before, r.Tie).Raw == gjson.GetBytes(after, r.Tie).Raw {
+			continue
+		}
+		for _, id := range slices.Concat(is, was) {
+			if to := other.Ref(ref.Account, ref.Region, id); !seen[to.Key()] {
 				seen[to.Key()] = true
 				related = append(related, to)
 			}
-			return true
-		})
+		}
 	}
 	return related
+}
+
+func (r Reference) ids(document []byte) (ids []string) {
+	gjson.GetBytes(document, r.Path).ForEach(func(_, id gjson.Result) bool {
+		if id.Type == gjson.String && id.Str != "" {
+			ids = append(ids, id.Str)
+		}
+		return true
+	})
+	return ids
 }
