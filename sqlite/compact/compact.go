@@ -1,8 +1,8 @@
 // Package compact makes the short JSON that qrie keeps shorter still: events,
-// marks, causes, findings. Each is too short to hold much twice, yet they all
-// say the same things; what they share is in a vocabulary, and they are written
-// as references to it. That halves what plain compression leaves, in the same
-// time.
+// marks, causes, findings, documents. Each is too short to hold much twice, yet
+// they all say the same things; what they share is in a vocabulary, and they are
+// written as references to it. That halves what plain compression leaves, in the
+// same time.
 package compact
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-// vocabulary is the names and phrases of CloudTrail records and of qrie's own
-// JSON, the most frequent last. It is part of the format: what was written with
+// vocabulary is the names and phrases of AWS's answers, of CloudTrail records and
+// of qrie's own JSON. It is part of the format: what was written with
 // it cannot be read with another. A new vocabulary needs a mark of its own.
 //
 //go:embed vocabulary.txt

@@ -135,35 +135,35 @@ func expandS2(packed []byte) ([]byte, error) {
 // maxExpanded bounds what compressed bytes may grow to.
 const maxExpanded = 64 << 20
 
-// The compressors of documents keep nothing between two calls, and are safe for
-// concurrent use. Making them fails for options that contradict each other alone.
-var (
-	compressor = made(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false)))
-	expander   = made(zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxExpanded), zstd.WithDecoderConcurrency(0)))
-)
-
-func made[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// compress returns nil for nothing.
+// compress is for JSON that comes as it is. It returns nil for nothing.
 func compress(plain []byte) []byte {
 	if len(plain) == 0 {
 		return nil
 	}
-	return compressor.EncodeAll(plain, make([]byte, 0, len(plain)/2))
+	return compact.Encode(plain)
 }
 
-func expand(what string, packed []byte) ([]byte, error) {
-	if len(packed) == 0 {
+func expand(what string, packed []byte) (plain []byte, err error) {
+	switch {
+	case len(packed) == 0:
 		return nil, nil
+	case compact.Marked(packed):
+		plain, err = compact.Decode(nil, packed, maxExpanded)
+	default: // of an earlier version
+		plain, err = expander.DecodeAll(packed, nil)
 	}
-	plain, err := expander.DecodeAll(packed, nil)
 	if err != nil {
 		return nil, fmt.Errorf("decompress %s: %w", what, err)
 	}
 	return plain, nil
 }
+
+// expander reads what earlier versions wrote. It is safe for concurrent use; making
+// it fails for options that contradict each other alone.
+var expander = func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxExpanded), zstd.WithDecoderConcurrency(0))
+	if err != nil {
+		panic(err)
+	}
+	return d
+}()

@@ -42,7 +42,7 @@ CREATE TABLE qrie_versions (
 	rid BLOB NOT NULL, version INTEGER NOT NULL,
 	observed_at INTEGER NOT NULL, deleted INTEGER NOT NULL,
 	cause BLOB NOT NULL,
-	document BLOB, -- zstd
+	document BLOB, -- compressed
 	UNIQUE (rid, version)
 );
 
@@ -136,7 +136,7 @@ CREATE TABLE qrie_health (account TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT 
 CREATE TABLE qrie_deliveries (
 	id TEXT PRIMARY KEY, state TEXT NOT NULL, sink TEXT NOT NULL, revision INTEGER NOT NULL,
 	created INTEGER NOT NULL, next_at INTEGER NOT NULL, body BLOB NOT NULL,
-	payload BLOB -- zstd
+	payload BLOB -- compressed
 );
 CREATE INDEX qrie_deliveries_newest ON qrie_deliveries (created DESC, id);
 CREATE INDEX qrie_deliveries_state ON qrie_deliveries (state, created DESC, id);

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
@@ -23,10 +24,13 @@ func TestFileOfAnEarlierVersion(t *testing.T) {
 	ref := qrie.Ref{Account: "111122223333", Region: "eu-west-1", Type: "AWS::S3::Bucket", ID: "invoices", Global: true}
 	rid, _ := pack(resourcePrefix, ref.ResourceID())
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	z, err := zstd.NewWriter(nil)
+	must(t, err)
+	defer z.Close()
 	const cause = `{"attribution":"exact","events":[{"id":"e1","name":"DeleteBucketPolicy","source":"s3.amazonaws.com","account":"111122223333","region":"eu-west-1","time":"2026-11-01T11:59:59Z","actor":{"kind":"human","name":"ada","type":"AssumedRole"}}]}`
 	must(t, db.Write(t.Context(), func(tx *sqlite.Tx) error {
 		if _, err := tx.Exec("INSERT INTO qrie_versions (n, rid, version, observed_at, deleted, cause, document) VALUES (7, ?, 3, ?, 0, ?, ?)",
-			rid, nanos(at), append([]byte{s2Mark}, s2.Encode(nil, []byte(cause))...), compress([]byte(`{"Name":"invoices"}`))); err != nil {
+			rid, nanos(at), append([]byte{s2Mark}, s2.Encode(nil, []byte(cause))...), z.EncodeAll([]byte(`{"Name":"invoices"}`), nil)); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
