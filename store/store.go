@@ -378,10 +378,10 @@ type Summaries interface {
 // DirtyMark is a mark that waits: for a later look at a resource, or until an
 // account can be read again. There is one for a resource at the most.
 type DirtyMark struct {
-	Ref      qrie.Ref
-	Events   []qrie.Event // newest first, at most qrie.MaxCauseEvents
-	Reason   string       // "settle", "throttled", "denied", "unreached", ...
-	DueAt    time.Time
+	Ref    qrie.Ref
+	Events []qrie.Event // newest first, at most qrie.MaxCauseEvents
+	Reason string       // "settle", "throttled", "denied", "unreached", ...
+	DueAt  time.Time
 	// Settles is the moment from which on one look shows all that the events did;
 	// zero if it is to be taken when it is due whatever comes after.
 	Settles  time.Time
