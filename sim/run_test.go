@@ -101,3 +101,32 @@ func TestLoad(t *testing.T) {
 		t.Errorf("%d deliveries, want 10", len(got))
 	}
 }
+
+// TestLoadOfPart: the load of one account, and of an organisation in which few
+// resources are busy.
+func TestLoadOfPart(t *testing.T) {
+	w, _ := newWorld(sim.Options{Seed: 1, Resources: 3000, Busy: 200})
+	decoder := ingest.NewDecoder(resources.All())
+	account := w.Accounts()[1].ID
+	deliveries := w.LoadIn(account, 300)
+	if len(deliveries) != 300 {
+		t.Errorf("%d deliveries of an account, want 300", len(deliveries))
+	}
+	for _, d := range deliveries {
+		if d.Account != account {
+			t.Fatalf("the load of %s is of %s as well", account, d.Account)
+		}
+	}
+	if got := w.LoadIn("999999999999", 10); len(got) > 0 {
+		t.Errorf("%d deliveries of an account that there is not", len(got))
+	}
+	marked := map[string]bool{}
+	for _, d := range decodeAll(t, decoder, w.Load(3000)) {
+		for _, m := range d.Marks {
+			marked[m.Ref.Key()] = true
+		}
+	}
+	if len(marked) < 150 || len(marked) > 260 {
+		t.Errorf("3,000 events mark %d resources, of which about 200 are busy", len(marked))
+	}
+}
