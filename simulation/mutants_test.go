@@ -60,20 +60,32 @@ var mutants = []mutant{
 		"	if s.lease.owner != owner || s.lease.epoch != r.epoch {\n",
 		"	if s.lease.owner == \"\" {\n"}}},
 	{"waiting marks removed before they are published", []edit{
-		{"processor/schedule.go", "	if err == nil {\n		err = w.Stream.Publish(ctx, records)\n	}\n", ""},
-		{"processor/schedule.go", "	w.warn(ctx, \"removal of the waiting marks\", g.Wait())\n",
-			"	w.warn(ctx, \"removal of the waiting marks\", g.Wait())\n	w.warn(ctx, \"publish of the waiting marks\", w.Stream.Publish(ctx, records))\n"}}},
+		{"processor/schedule.go", "	if err == nil && len(records) > 0 {\n		err = w.Stream.Publish(ctx, records)\n	}\n", ""},
+		{"processor/schedule.go", "		return nil\n	}))\n}\n\n// apart divides",
+			"		return nil\n	}))\n	w.warn(ctx, \"publish of the waiting marks\", w.Stream.Publish(ctx, records))\n}\n\n// apart divides"}}},
+	{"a look that is put off is lost", []edit{{"processor/schedule.go",
+		"		return w.Store.PutDirty(ctx, d)\n",
+		"		return w.Store.DeleteDirty(ctx, d.Ref, d.Revision)\n"}}},
 	{"waiting mark removed whatever its revision", []edit{{"store/memory/work.go",
 		"if m, ok := s.dirty[id]; !ok || m.Revision != revision {",
 		"if _, ok := s.dirty[id]; !ok {"}}},
 	{"no later look after an event", []edit{{"processor/park.go",
-		"	for _, next := range ages {\n",
-		"	for _, next := range ages[:0] {\n"}}},
+		"	for _, at := range ages {\n",
+		"	for _, at := range ages[:0] {\n"}}},
 	{"a planned look is passed over", []edit{{"processor/record.go",
 		"	t.Planned = !t.fromStream() || !o.fromStream()\n", ""}}},
 	{"a sweep that looks at nothing", []edit{{"processor/scan.go",
 		"	if err := s.readAll(t, refs); err != nil {\n		return err\n	}\n	page := store.JobPage{Page: t.id()}\n	if found.Next",
 		"	page := store.JobPage{Page: t.id()}\n	if found.Next"}}},
+}
+
+// Each bug can be planted in the source as it is.
+func TestMutantsFit(t *testing.T) {
+	for _, m := range mutants {
+		if _, err := m.plant(".."); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A bug that is planted is found within a bounded number of seeds. The test
@@ -102,23 +114,32 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// hunt plants a bug and runs seeds until one fails; 0 if none does.
-func (m mutant) hunt(t *testing.T, root string) (seed int, why string) {
-	dir := t.TempDir()
-	bad := map[string]string{}
+// plant gives the files with the bug in them.
+func (m mutant) plant(root string) (bad map[string]string, err error) {
+	bad = map[string]string{}
 	for _, e := range m.edits {
 		text, ok := bad[e.file]
 		if !ok {
 			data, err := os.ReadFile(filepath.Join(root, e.file))
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			text = string(data)
 		}
 		if n := strings.Count(text, e.old); n != 1 {
-			t.Fatalf("%s: %s has the text %d times, and must have it once:\n%s", m.name, e.file, n, e.old)
+			return nil, fmt.Errorf("%s: %s has the text %d times, and must have it once:\n%s", m.name, e.file, n, e.old)
 		}
 		bad[e.file] = strings.Replace(text, e.old, e.new, 1)
+	}
+	return bad, nil
+}
+
+// hunt plants a bug and runs seeds until one fails; 0 if none does.
+func (m mutant) hunt(t *testing.T, root string) (seed int, why string) {
+	dir := t.TempDir()
+	bad, err := m.plant(root)
+	if err != nil {
+		t.Fatal(err)
 	}
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for file, text := range bad {
