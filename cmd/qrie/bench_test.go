@@ -167,6 +167,7 @@ func BenchmarkScale(b *testing.B) {
 // some resources or all (0) are busy.
 func known(b *testing.B, accounts, resources, busy int) (r *rig, stop func()) {
 	b.Helper()
+	tuneMemory(os.LookupEnv)
 	r = newRig(b, b.TempDir(), sim.New(sim.Options{Seed: 1, Accounts: accounts, Resources: resources, Busy: busy}), defaults)
 	stop = r.run()
 	job, err := r.worker.Inventory(b.Context(), "benchmark", processor.Extent{})

@@ -64,6 +64,7 @@ func (o *serving) serve(cmd *cobra.Command, check func() error, run func(*node) 
 	if err := errors.Join(o.backends.check(both), check()); err != nil {
 		return err
 	}
+	tuneMemory(os.LookupEnv)
 	ctx := cmd.Context()
 	n := &node{
 		owner: ownerID(), registry: prometheus.NewRegistry(),
