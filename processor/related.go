@@ -11,9 +11,9 @@ import (
 )
 
 // markRelated has those resources looked at that may change with one whose
-// change an event has brought to light.
-// They are marked before the change is written, because a crash between would
-// not find it again. A scan sees them by itself.
+// change an event has brought to light. They are marked before the change is
+// written, because a crash between would not find it again. A scan sees them by
+// itself.
 func (s *session) markRelated(ctx context.Context, m touched, stored *store.Resource, obs qrie.Observation) error {
 	t, ok := resources.Find(m.Ref.Type)
 	if !ok || len(t.References) == 0 || len(m.Events) == 0 {

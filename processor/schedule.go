@@ -46,12 +46,19 @@ func (w *Worker) drainDirty(ctx context.Context) {
 		return
 	}
 	now := w.Now()
-	due, err := w.Store.DueDirty(ctx, now, drainBatch)
-	if err != nil || len(due) == 0 {
+	waiting, err := w.Store.DueDirty(ctx, now, drainBatch)
+	if err != nil || len(waiting) == 0 {
 		w.warn(ctx, "read of the waiting marks", err)
 		return
 	}
-	due, early := apart(due, func(d store.DirtyMark) bool { return d.Settles.After(now) })
+	var due, early []store.DirtyMark
+	for _, d := range waiting {
+		if d.Settles.After(now) {
+			early = append(early, d)
+		} else {
+			due = append(due, d)
+		}
+	}
 	w.warn(ctx, "putting off of waiting marks", atOnce(early, func(d store.DirtyMark) error {
 		w.metrics.marks.WithLabelValues(d.Ref.Service(), "put_off").Inc()
 		d.DueAt = d.Settles
@@ -80,19 +87,6 @@ func (w *Worker) drainDirty(ctx context.Context) {
 		}
 		return nil
 	}))
-}
-
-// apart divides marks into those for which a condition does not hold and those
-// for which it does, in their order.
-func apart(marks []store.DirtyMark, holds func(store.DirtyMark) bool) (not, do []store.DirtyMark) {
-	for _, d := range marks {
-		if holds(d) {
-			do = append(do, d)
-		} else {
-			not = append(not, d)
-		}
-	}
-	return not, do
 }
 
 // atOnce writes many marks, so that they share commits, and returns the first

@@ -236,6 +236,13 @@ func (r *rig) health(account string) string {
 	return strings.Join(words, "; ")
 }
 
+// known has a resource scanned, and waits until nothing of that is left to do.
+func (r *rig) known(ref qrie.Ref, document string) {
+	r.aws.put(ref, document)
+	r.scan()
+	time.Sleep(time.Hour)
+}
+
 // counted reads a counter or gauge by one value of its labels.
 func (r *rig) counted(name, value string) (sum float64) {
 	r.Helper()
@@ -482,9 +489,7 @@ func TestPanicIsBuried(t *testing.T) {
 func TestLateEventTellsTheCause(t *testing.T) {
 	bubbled(t, func(r *rig) {
 		ref := bucketOf(shop, 1)
-		r.aws.put(ref, versioned)
-		r.scan()
-		time.Sleep(time.Hour)
+		r.known(ref, versioned)
 		r.aws.put(ref, unversioned)
 		happened := time.Now()
 		time.Sleep(time.Minute)
@@ -521,9 +526,7 @@ func TestLateEventTellsTheCause(t *testing.T) {
 func TestEventThatIsNotSeenYetExplainsNothing(t *testing.T) {
 	bubbled(t, func(r *rig) {
 		ref := bucketOf(shop, 1)
-		r.aws.put(ref, versioned)
-		r.scan()
-		time.Sleep(time.Hour)
+		r.known(ref, versioned)
 		r.aws.put(ref, unversioned) // nobody tells of it
 		time.Sleep(time.Minute)
 		r.scan()
@@ -574,9 +577,7 @@ func TestVerdictFollowsTheClock(t *testing.T) {
 func TestHundredEditsCostSixReads(t *testing.T) {
 	bubbled(t, func(r *rig) {
 		ref := bucketOf(shop, 1)
-		r.aws.put(ref, versioned)
-		r.scan()
-		time.Sleep(time.Hour)
+		r.known(ref, versioned)
 		before := r.aws.reads[ref.ID]
 		for i := range 100 {
 			r.aws.put(ref, []string{unversioned, versioned}[i%2])
@@ -596,15 +597,12 @@ func TestHundredEditsCostSixReads(t *testing.T) {
 	})
 }
 
-// Records that come up to five times cost hardly more than those that come once.
 // A resource that changes again and again is looked at with each change, and once
 // more when AWS's reads have settled after the last.
 func TestLaterLooksOfABusyResource(t *testing.T) {
 	bubbled(t, func(r *rig) {
 		ref := bucketOf(shop, 1)
-		r.aws.put(ref, versioned)
-		r.scan()
-		time.Sleep(time.Hour)
+		r.known(ref, versioned)
 		before := r.counted("qrie_describes_total", "ok")
 		const changes = 12
 		for i := range changes {
@@ -625,6 +623,7 @@ func TestLaterLooksOfABusyResource(t *testing.T) {
 	})
 }
 
+// Records that come up to five times cost hardly more than those that come once.
 func TestCopiesCostNoReads(t *testing.T) {
 	reads := func(copies func(i int) int) (n int) {
 		bubbled(t, func(r *rig) {

@@ -1,7 +1,5 @@
 package sim
 
-import "time"
-
 // loadMoves are the moves that make load, by kind.
 var loadMoves = func() (byKind [kinds][]*move) {
 	for _, m := range moves {
@@ -20,20 +18,36 @@ const eventsPerThing = 3
 // by about three calls, with the faults of delivery applied. It is cheaper
 // than Step, for it looks for nothing: every change is one that any resource
 // of the kind can take. The world changes with it, and the oracle still holds.
-func (w *World) Load(n int) []Delivery {
+func (w *World) Load(n int) []Delivery { return w.load(n, w.drawBusy) }
+
+// LoadIn is Load of the things of one account alone.
+func (w *World) LoadIn(account string, n int) []Delivery {
+	return w.load(n, func() *thing { return w.drawIn(account) })
+}
+
+// load changes things that draw gives, which may be none.
+func (w *World) load(n int, draw func() *thing) []Delivery {
 	out := make([]Delivery, 0, n+eventsPerThing)
 	for tries := 0; len(out) < n && tries < 10*n+100; tries++ {
-		out = append(out, w.loadOne()...)
+		out = append(out, w.loadOne(draw)...)
 	}
 	return out[:min(n, len(out))]
 }
 
-// LoadIn is Load of the things of one account alone.
-func (w *World) LoadIn(account string, n int) []Delivery {
-	now := w.clock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.forget(now)
+// drawBusy draws among all things, or those that are busy.
+func (w *World) drawBusy() *thing {
+	k, total := w.loadKind()
+	things := w.byKind[k]
+	if w.busy > 0 {
+		things = things[:min(len(things), 1+len(things)*w.busy/total)]
+	}
+	if len(loadMoves[k]) == 0 || len(things) == 0 {
+		return nil
+	}
+	return pick(w.rng, things)
+}
+
+func (w *World) drawIn(account string) *thing {
 	var things []*thing
 	for k := range kinds {
 		for _, t := range w.byKind[k] {
@@ -42,31 +56,22 @@ func (w *World) LoadIn(account string, n int) []Delivery {
 			}
 		}
 	}
-	var out []Delivery
-	for tries := 0; len(things) > 0 && len(out) < n && tries < 10*n+100; tries++ {
-		out = append(out, w.load(pick(w.rng, things), now)...)
+	if len(things) == 0 {
+		return nil
 	}
-	return out[:min(n, len(out))]
+	return pick(w.rng, things)
 }
 
-func (w *World) loadOne() []Delivery {
+// loadOne changes a thing by some calls, if it can be changed.
+func (w *World) loadOne(draw func() *thing) []Delivery {
 	now := w.clock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(now)
-	k, total := w.loadKind()
-	list, things := loadMoves[k], w.byKind[k]
-	if w.busy > 0 {
-		things = things[:min(len(things), 1+len(things)*w.busy/total)]
-	}
-	if len(list) == 0 || len(things) == 0 {
+	t := draw()
+	if t == nil {
 		return nil
 	}
-	return w.load(pick(w.rng, things), now)
-}
-
-// load changes a thing by some calls, if it can be changed.
-func (w *World) load(t *thing, now time.Time) []Delivery {
 	list := loadMoves[t.kind]
 	s := &scene{w: w, account: t.account, at: now}
 	for range eventsPerThing {

@@ -61,8 +61,8 @@ var mutants = []mutant{
 		"	if s.lease.owner == \"\" {\n"}}},
 	{"waiting marks removed before they are published", []edit{
 		{"processor/schedule.go", "	if err == nil && len(records) > 0 {\n		err = w.Stream.Publish(ctx, records)\n	}\n", ""},
-		{"processor/schedule.go", "		return nil\n	}))\n}\n\n// apart divides",
-			"		return nil\n	}))\n	w.warn(ctx, \"publish of the waiting marks\", w.Stream.Publish(ctx, records))\n}\n\n// apart divides"}}},
+		{"processor/schedule.go", "		return nil\n	}))\n}\n\n// atOnce writes",
+			"		return nil\n	}))\n	w.warn(ctx, \"publish of the waiting marks\", w.Stream.Publish(ctx, records))\n}\n\n// atOnce writes"}}},
 	{"a look that is put off is lost", []edit{{"processor/schedule.go",
 		"		return w.Store.PutDirty(ctx, d)\n",
 		"		return w.Store.DeleteDirty(ctx, d.Ref, d.Revision)\n"}}},

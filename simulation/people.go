@@ -16,6 +16,9 @@ func (r *run) someLaunch(p *policies.Policy) qrie.Launch {
 	return l
 }
 
+// foreignDefinition is what another version calls its definition of a policy.
+const foreignDefinition = "of an older version"
+
 // vary changes the severity or the scope of a launch.
 func (r *run) vary(l *qrie.Launch) {
 	accounts := r.world.Accounts()
@@ -90,7 +93,7 @@ func (r *run) launch(set qrie.LaunchSet, d doing) {
 	}
 	l := r.someLaunch(rest[d.n%uint64(len(rest))])
 	if d.what == actForeign {
-		l.Definition = "of an older version"
+		l.Definition = foreignDefinition
 	}
 	r.put(l, 0, "launched")
 }

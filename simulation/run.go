@@ -107,7 +107,7 @@ func newRun(seed uint64, out io.Writer) (*run, error) {
 		if r.rng.IntN(4) > 0 {
 			l := r.someLaunch(policy)
 			if r.rng.IntN(10) == 0 {
-				l.Definition = "of an older version" // until a worker starts
+				l.Definition = foreignDefinition // until a worker starts
 			}
 			if _, err := r.store.PutLaunch(r.ctx, l, 0); err != nil {
 				return nil, err

@@ -455,8 +455,9 @@ const MaxDecided = 64 << 10
 // Work makes work resumable.
 type Work interface {
 	// PutDirty adds or merges a mark: events are united, the earlier DueAt
-	// wins, and the later Settles unless one has none; the higher Attempts stays. A mark with the Revision that is stored
-	// replaces it instead: so a mark is put off.
+	// wins, and the later Settles unless one has none; the higher Attempts stays.
+	// A mark with the Revision that is stored replaces it instead: so a mark is
+	// put off.
 	PutDirty(ctx context.Context, m DirtyMark) error
 	// DueDirty gives up to limit marks that are due at now, earliest first.
 	DueDirty(ctx context.Context, now time.Time, limit int) ([]DirtyMark, error)

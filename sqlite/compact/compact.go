@@ -68,22 +68,22 @@ func Decode(dst, b []byte, limit int) ([]byte, error) {
 	if !Marked(b) {
 		return dst, errors.New("not a compact text, or of a later version")
 	}
-	mark, rest := b[0], b[1:]
-	n, err := len(rest), error(nil)
-	if mark == words {
-		n, err = s2.DecodedLen(rest)
+	rest := b[1:]
+	n := len(rest)
+	if b[0] == words {
+		var err error
+		if n, err = s2.DecodedLen(rest); err != nil {
+			return dst, fmt.Errorf("compact text is damaged: %w", err)
+		}
 	}
-	if err == nil && n > limit {
+	if n > limit {
 		return dst, fmt.Errorf("%d bytes of %d: %w", n, limit, ErrTooLong)
 	}
-	if err == nil && mark == plain {
+	if b[0] == plain {
 		return append(dst, rest...), nil
 	}
-	if err == nil {
-		dst = slices.Grow(dst, n)
-		_, err = dictionary.Decode(dst[len(dst):len(dst)+n], rest)
-	}
-	if err != nil {
+	dst = slices.Grow(dst, n)
+	if _, err := dictionary.Decode(dst[len(dst):len(dst)+n], rest); err != nil {
 		return dst, fmt.Errorf("compact text is damaged: %w", err)
 	}
 	return dst[:len(dst)+n], nil

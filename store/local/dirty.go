@@ -124,17 +124,17 @@ func decodeDirty(row []byte) (m store.DirtyMark, err error) {
 	return m, nil
 }
 
-const dirtyColumns = "n << 8 | additions, body"
+const dirtyColumns = "n, additions, body"
 
 // scanDirty reads the columns of one mark.
 func scanDirty(row interface{ Scan(...any) error }) (m store.DirtyMark, err error) {
-	var revision int64
+	var n, additions int64
 	var body []byte
-	if err := row.Scan(&revision, &body); err != nil {
+	if err := row.Scan(&n, &additions, &body); err != nil {
 		return m, err
 	}
 	m, err = decodeDirty(body)
-	m.Revision = revision
+	m.Revision = n<<additionBits | additions
 	return m, err
 }
 

@@ -187,7 +187,6 @@ func TestPublishIsOneWrite(t *testing.T) {
 	}
 }
 
-// A long publish is several writes; the error names those that came too late.
 // TestRecordsOfAnEarlierVersion: records that are stored as they were published
 // are read beside those that are compact.
 func TestRecordsOfAnEarlierVersion(t *testing.T) {
@@ -212,6 +211,7 @@ func TestRecordsOfAnEarlierVersion(t *testing.T) {
 	}
 }
 
+// A long publish is several writes; the error names those that came too late.
 func TestPublishInParts(t *testing.T) {
 	f := open(t, local.Options{})
 	big := make([]stream.Record, 20)
