@@ -61,6 +61,7 @@ func judge(l look) store.Evaluation {
 	if !eval.Changed && l.settled() {
 		// Nothing to judge anew: what is left to write is when it was seen.
 		next.Heads, next.Missing, next.DueAt, next.Document = l.stored.Heads, l.stored.Missing, l.stored.DueAt, nil
+		next.Ties = l.stored.Ties
 		eval.Next = next
 		return eval
 	}
@@ -80,6 +81,7 @@ func judge(l look) store.Evaluation {
 		return eval
 	}
 
+	next.Ties = ties(l.obs)
 	view, err := decode(l.obs)
 	if err == nil {
 		next.Name, next.Tags, next.Missing = view.Name, view.Tags, view.Missing
@@ -199,6 +201,14 @@ func decode(obs qrie.Observation) (resources.View, error) {
 		return resources.View{}, fmt.Errorf("document of %s: %w", obs.Ref, err)
 	}
 	return view, nil
+}
+
+// ties is a digest of what an observation tells of other resources.
+func ties(obs qrie.Observation) string {
+	if t, ok := resources.Find(obs.Ref.Type); ok && !obs.Deleted {
+		return t.Ties(obs.Document)
+	}
+	return ""
 }
 
 // hashDocument changes with whatever somebody may have changed.

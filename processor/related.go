@@ -20,7 +20,11 @@ func (s *session) markRelated(ctx context.Context, m touched, stored *store.Reso
 		return nil
 	}
 	var before []byte
-	if stored != nil && !stored.Deleted {
+	switch {
+	case stored == nil || stored.Deleted:
+	case stored.Ties != "" && stored.Ties == ties(obs):
+		before = obs.Document // which tells of them what the stored one does
+	default:
 		old, err := s.w.Store.Resource(ctx, m.Ref.ResourceID())
 		if err != nil && !errors.Is(err, qrie.ErrNotFound) {
 			return fmt.Errorf("read what %s referred to: %w", m.Ref, err)
@@ -42,7 +46,7 @@ func (s *session) markRelated(ctx context.Context, m touched, stored *store.Reso
 		marks[i] = touched{Ref: ref, Reason: qrie.ReasonEvent, Events: events, Through: true}
 		s.mark(marks[i], "related")
 	}
-	records, err := encodeMarks(marks)
+	records, err := encodeMarks(marks, s.w.memo.keep)
 	if err != nil {
 		return err
 	}

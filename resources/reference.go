@@ -1,6 +1,9 @@
 package resources
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/tidwall/gjson"
@@ -42,6 +45,26 @@ func (t Type) Related(ref qrie.Ref, before, after []byte) (related []qrie.Ref) {
 		}
 	}
 	return related
+}
+
+// Ties is a digest of what a document tells of other resources: two documents of
+// the same ties lead to the same ones, tied in the same way. It is empty for a
+// type that refers to none.
+func (t Type) Ties(document []byte) string {
+	if len(t.References) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, r := range t.References {
+		for _, id := range r.ids(document) {
+			fmt.Fprintf(h, "%q", id)
+		}
+		if r.Tie != "" {
+			h.Write([]byte(gjson.GetBytes(document, r.Tie).Raw))
+		}
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func (r Reference) ids(document []byte) (ids []string) {

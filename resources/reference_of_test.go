@@ -62,6 +62,28 @@ func TestRelated(t *testing.T) {
 			t.Errorf("%s: leads to %v, want %v", c.title, got, c.want)
 		}
 	}
+	// Documents of the same ties lead to the same: what a worker goes by that has
+	// only the digest of the one before.
+	same := 0
+	documents := []string{none, running, stopped, kept, early, other, odd}
+	for _, before := range documents {
+		for _, after := range documents {
+			if instance.Ties([]byte(before)) != instance.Ties([]byte(after)) {
+				continue
+			}
+			same++
+			was, is := instance.Related(ref, []byte(before), []byte(after)), instance.Related(ref, []byte(after), []byte(after))
+			if !slices.Equal(was, is) {
+				t.Errorf("from %s to %s: leads to %v, and by the ties to %v", before, after, was, is)
+			}
+		}
+	}
+	if same != len(documents)+2 { // running and stopped, either way
+		t.Errorf("%d pairs of documents have the same ties", same)
+	}
+	if bucket, _ := Find("AWS::S3::Bucket"); bucket.Ties([]byte(`{"Volumes":[]}`)) != "" {
+		t.Error("a bucket refers to nothing and has ties")
+	}
 	i := instance.Ref("111122223333", "eu-west-1", "i-1")
 	v := volume.Ref("111122223333", "eu-west-1", "vol-1")
 	tagged := volume.Related(v, []byte(`{"Volume":{"Attachments":[{"InstanceId":"i-1"}]}}`), []byte(`{"Volume":{"Attachments":[{"InstanceId":"i-1"}],"Tags":[]}}`))

@@ -125,6 +125,7 @@ type Resource struct {
 	Cause      qrie.Cause      // of the last change
 	Explained  []string        // ids of the newest events that earlier changes are ascribed to, at most MaxExplained
 	Missing    []qrie.Missing
+	Ties       string          // digest of what the document tells of other resources; empty if it was not taken
 	Document   json.RawMessage // only where a method says so
 }
 
@@ -153,8 +154,8 @@ type Evaluation struct {
 	// Changed says that the document differs from the stored one, or that the
 	// resource appeared or was deleted: a version is added to the history.
 	// Without it Cause is left as stored, unless Explains is set; if besides no
-	// transition is made and nothing was reread, so are Name, Tags, Explained
-	// and Missing.
+	// transition is made and nothing was reread, so are Name, Tags, Explained,
+	// Missing and Ties.
 	Changed bool
 	// Transitions are the findings opened, changed and resolved, each with its
 	// whole evidence. Their Generation must be that of the launch as stored.

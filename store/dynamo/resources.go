@@ -17,6 +17,7 @@ type detail struct {
 	Cause     qrie.Cause        `json:"cause"`
 	Explained []string          `json:"explained,omitempty"`
 	Missing   []qrie.Missing    `json:"missing,omitempty"`
+	Ties      string            `json:"ties,omitempty"`
 }
 
 // listBuckets spreads each shelf of an index: a partition takes 1,000 writes a
@@ -56,7 +57,7 @@ func (s *Store) resourceRow(r stored) (item, error) {
 		return nil, err
 	}
 	if row["Detail"], err = s.pack.encode("the detail of "+id, detail{ARN: r.Ref.ARN, Name: r.Name, Tags: r.Tags, Cause: r.Cause,
-		Explained: r.Explained, Missing: r.Missing}); err != nil {
+		Explained: r.Explained, Missing: r.Missing, Ties: r.Ties}); err != nil {
 		return nil, err
 	}
 	shelf := text(shelfOf(r.Ref.Type, bucketOf(id, listBuckets)))
@@ -113,7 +114,7 @@ func (s *Store) resource(it item) (r stored, err error) {
 		return r, err
 	}
 	r.Ref.ARN, r.Name, r.Tags, r.Cause = d.ARN, d.Name, d.Tags, d.Cause
-	r.Explained, r.Missing = d.Explained, d.Missing
+	r.Explained, r.Missing, r.Ties = d.Explained, d.Missing, d.Ties
 	return r, nil
 }
 

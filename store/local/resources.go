@@ -16,6 +16,7 @@ type detail struct {
 	Tags      map[string]string `json:"tags,omitempty"`
 	Explained []string          `json:"explained,omitempty"`
 	Missing   []qrie.Missing    `json:"missing,omitempty"`
+	Ties      string            `json:"ties,omitempty"`
 }
 
 // resourceColumns are of a query FROM qrie_resources r. The cause is where the
@@ -54,7 +55,7 @@ func (r *resourceRow) resource() (store.Resource, error) {
 		return out, err
 	}
 	out.Ref.ARN, out.Name, out.Tags = d.ARN, d.Name, d.Tags
-	out.Explained, out.Missing = d.Explained, d.Missing
+	out.Explained, out.Missing, out.Ties = d.Explained, d.Missing, d.Ties
 	if r.cause != nil {
 		if err := decode("the cause of "+what, r.cause, &out.Cause); err != nil {
 			return out, err

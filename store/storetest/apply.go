@@ -25,6 +25,7 @@ var applyCases = []testCase{
 				Arrived: w.now, SourceIP: "192.0.2.1", Actor: qrie.Actor{Kind: qrie.ActorHuman, Name: "mira", Type: "AssumedRole", Via: "SSO", Tool: "console"}}}})
 		e.Next.Tags = map[string]string{"name": "übergröße", "empty": ""}
 		e.Next.Missing = []qrie.Missing{{Member: "Policy", Code: "AccessDenied", Action: "s3:GetBucketPolicy"}}
+		e.Next.Ties = "0123456789abcdef"
 		e.Next.DueAt = w.now.Add(time.Hour)
 		e.Next.Explained = []string{"e1"}
 		w.ok(w.s.Apply(w.ctx, e))
