@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,8 +35,24 @@ type lanes struct {
 	running map[string]int // by account
 	later   delayed
 	closing bool // drain: nothing waits for its floor any more
-	jobs    sync.WaitGroup
+
+	next    chan func()  // to a runner that rests
+	resting atomic.Int64 // how many of them do
+	runners sync.WaitGroup
 }
+
+// job is what take has chosen.
+type job struct {
+	lane    *lane
+	line    int
+	mark    touched
+	waiting []func()
+}
+
+// maxResting is how many runners of a session wait for more to do when they have
+// done something. Their stacks have grown to what a job needs; growing those of
+// new ones takes a thirtieth of all the time.
+const maxResting = 64
 
 // lane is one resource.
 type lane struct {
@@ -103,7 +120,7 @@ func (q *turns) keep(account string, queue []*lane, at int) {
 
 func newLanes(run func(context.Context, touched), slots, scanSlots chan struct{}, share int, floor time.Duration, limit int, now func() time.Time, merged func()) *lanes {
 	l := &lanes{run: run, slots: slots, scanSlots: scanSlots, share: share, floor: floor, limit: limit, now: now, merged: merged,
-		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, running: map[string]int{}}
+		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, running: map[string]int{}, next: make(chan func())}
 	l.changed = sync.NewCond(&l.mu)
 	return l
 }
@@ -191,7 +208,7 @@ func (l *lanes) poke() {
 
 // dispatch starts jobs until ctx ends and returns after the last one.
 func (l *lanes) dispatch(ctx context.Context) {
-	defer l.jobs.Wait()
+	defer l.runners.Wait()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -200,8 +217,8 @@ func (l *lanes) dispatch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		ln, m, waiting, wait := l.take()
-		if ln == nil {
+		j, wait := l.take()
+		if j.lane == nil {
 			<-l.slots
 			timer.Reset(wait)
 			select {
@@ -212,18 +229,46 @@ func (l *lanes) dispatch(ctx context.Context) {
 			}
 			continue
 		}
-		line := ln.line
-		l.jobs.Go(func() {
-			defer func() {
-				if line == scanLine {
-					<-l.scanSlots
-				}
-				<-l.slots
-			}()
-			l.run(ctx, m)
-			l.finish(ctx, ln, waiting)
-		})
+		l.start(ctx, func() { l.do(ctx, j) })
 	}
+}
+
+// start runs f in a goroutine that dispatch waits for. It is called by dispatch
+// and by jobs.
+func (l *lanes) start(ctx context.Context, f func()) {
+	select {
+	case l.next <- f:
+	default:
+		l.runners.Go(func() { l.work(ctx, f) })
+	}
+}
+
+// work runs f and rests until there is more, unless enough others rest.
+func (l *lanes) work(ctx context.Context, f func()) {
+	for {
+		f()
+		if l.resting.Add(1) > maxResting {
+			l.resting.Add(-1)
+			return
+		}
+		select {
+		case f = <-l.next:
+			l.resting.Add(-1)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *lanes) do(ctx context.Context, j job) {
+	defer func() {
+		if j.line == scanLine {
+			<-l.scanSlots
+		}
+		<-l.slots
+	}()
+	l.run(ctx, j.mark)
+	l.finish(ctx, j)
 }
 
 // scanSlotWait is how long a session waits to look for a scan's slot again.
@@ -232,9 +277,10 @@ const scanSlotWait = 50 * time.Millisecond
 // take picks the next lane: events before scans, and in turn over the accounts
 // that are below their share. With none it says how long to wait for the next
 // floor.
-func (l *lanes) take() (ln *lane, m touched, waiting []func(), wait time.Duration) {
+func (l *lanes) take() (j job, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var ln *lane
 	now := l.now()
 	l.unpark(now)
 	may := func(account string) bool { return l.running[account] < l.share }
@@ -253,24 +299,25 @@ func (l *lanes) take() (ln *lane, m touched, waiting []func(), wait time.Duratio
 		if len(l.later) > 0 {
 			wait = min(wait, max(time.Millisecond, l.later[0].due.Sub(now)))
 		}
-		return nil, m, nil, wait
+		return job{}, wait
 	}
-	m, waiting = *ln.next, ln.waiting
+	j = job{lane: ln, line: ln.line, mark: *ln.next, waiting: ln.waiting}
 	ln.next, ln.waiting = nil, nil
 	ln.queued, ln.active, ln.start = false, true, now
 	l.running[ln.account]++
-	return ln, m, waiting, 0
+	return j, 0
 }
 
-func (l *lanes) finish(ctx context.Context, ln *lane, waiting []func()) {
+func (l *lanes) finish(ctx context.Context, j job) {
 	if ctx.Err() == nil {
-		for _, done := range waiting {
+		for _, done := range j.waiting {
 			done()
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held -= len(waiting)
+	ln := j.lane
+	l.held -= len(j.waiting)
 	if l.running[ln.account]--; l.running[ln.account] == 0 {
 		delete(l.running, ln.account)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -143,8 +144,9 @@ func encode[T any](k kind, key string, items []T) (stream.Record, error) {
 	return stream.Record{Key: key, Data: data}, nil
 }
 
-// encodeMarks groups marks by owner, in the order given, into bounded records.
-func encodeMarks(marks []touched) ([]stream.Record, error) {
+// encodeMarks groups marks by owner, in the order given, into bounded records,
+// and lets each be kept with the marks that it holds.
+func encodeMarks(marks []touched, keep func(record []byte, marks []touched)) ([]stream.Record, error) {
 	var order []string
 	groups := map[string][]touched{}
 	for _, m := range marks {
@@ -155,22 +157,28 @@ func encodeMarks(marks []touched) ([]stream.Record, error) {
 		groups[key] = append(groups[key], m)
 	}
 	var records []stream.Record
+	add := func(key string, part []touched, most int) (fits bool, err error) {
+		r, err := encode(kindMark, key, part)
+		if err != nil || len(r.Data) > most {
+			return false, err
+		}
+		keep(r.Data, part)
+		records = append(records, r)
+		return true, nil
+	}
 	for _, key := range order {
 		for part := range slices.Chunk(groups[key], maxMarksPerRecord) {
-			r, err := encode(kindMark, key, part)
+			fits, err := add(key, part, maxMarkBytes)
 			if err != nil {
 				return nil, err
 			}
-			if len(r.Data) <= maxMarkBytes {
-				records = append(records, r)
+			if fits {
 				continue
 			}
-			for _, one := range part {
-				r, err := encode(kindMark, key, []touched{one})
-				if err != nil {
+			for one := range slices.Chunk(part, 1) {
+				if _, err := add(key, one, math.MaxInt); err != nil {
 					return nil, err
 				}
-				records = append(records, r)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ func TestMarksAreGroupedByOwnerAndBounded(t *testing.T) {
 		marks = append(marks, touched{Ref: ref("111111111111", fmt.Sprintf("vol-%d", i)), Reason: qrie.ReasonScan})
 	}
 	marks = append(marks, touched{Ref: qrie.Ref{Account: "111111111111", Type: "AWS::S3::Bucket", ID: "b", Global: true}})
-	records, err := encodeMarks(marks)
+	records, err := encodeMarks(marks, func([]byte, []touched) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +47,53 @@ func TestMarksAreGroupedByOwnerAndBounded(t *testing.T) {
 	}
 }
 
+// What is kept of a record is what decoding it gives, and it is given once.
+func TestMemo(t *testing.T) {
+	var m memo
+	at := time.Date(2026, 11, 29, 10, 0, 0, 5, time.UTC)
+	marks := []touched{
+		{Ref: ref("111111111111", "vol-1"), Reason: qrie.ReasonEvent, Events: []qrie.Event{{ID: "e1", Time: at, Arrived: at}, {ID: "e2", Time: at, Wide: true}}},
+		{Ref: ref("111111111111", "vol-2"), Reason: qrie.ReasonScan, Attempt: 2},
+		{Ref: ref("222222222222", "vol-1"), Reason: qrie.ReasonEvent, Through: true},
+	}
+	records, err := encodeMarks(marks, m.keep)
+	if err != nil || len(records) != 2 {
+		t.Fatalf("%d records, error %v", len(records), err)
+	}
+	for _, r := range records {
+		want, err := items[touched](r.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := m.take(r.Data)
+		if diff := cmp.Diff(want, got); !ok || diff != "" {
+			t.Errorf("kept %t, what was decoded and what was kept: %s", ok, diff)
+		}
+		if _, ok := m.take(r.Data); ok {
+			t.Error("marks were given twice")
+		}
+	}
+	if left := len(m.fresh) + len(m.old); left != 0 {
+		t.Errorf("%d records are left", left)
+	}
+	const half = memoBytes >> 20
+	for i := range 5 * half {
+		m.keep(append(make([]byte, 1<<20-1), byte(i)), nil)
+		if n := len(m.fresh) + len(m.old); n > 2*half {
+			t.Fatalf("%d records of 1 MiB are kept", n)
+		}
+	}
+	if _, ok := m.take(append(make([]byte, 1<<20-1), 4*half-1)); !ok {
+		t.Error("the one before the newest eight is forgotten")
+	}
+}
+
 func TestLargeMarksGetRecordsOfTheirOwn(t *testing.T) {
 	var marks []touched
 	for i := range 10 {
 		marks = append(marks, touched{Ref: ref("111111111111", fmt.Sprint(i)), Events: []qrie.Event{{ID: "e", UserAgent: strings.Repeat("x", 50_000)}}})
 	}
-	records, err := encodeMarks(marks)
+	records, err := encodeMarks(marks, func([]byte, []touched) {})
 	if err != nil {
 		t.Fatal(err)
 	}

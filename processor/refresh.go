@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/resources"
 	"github.com/qrie-sec/qrie/store"
@@ -170,12 +168,14 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	}
 	// Another look is planned beside the writing, so that both share a commit.
 	next, again := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
-	var planned errgroup.Group
+	planned := make(chan error, 1)
 	if again {
-		planned.Go(func() error { return s.lookAgain(ctx, m, next) })
+		s.lanes.start(ctx, func() { planned <- s.lookAgain(ctx, m, next) })
+	} else {
+		planned <- nil
 	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account})
-	if err := errors.Join(err, planned.Wait()); err != nil || outcome == "stale" {
+	if err := errors.Join(err, <-planned); err != nil || outcome == "stale" {
 		return outcome, err
 	}
 	if !eval.Changed {

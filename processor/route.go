@@ -36,7 +36,7 @@ func (s *session) route(records []stream.Record) {
 	for _, key := range order {
 		list = append(list, *marks[key])
 	}
-	out, err := encodeMarks(list)
+	out, err := encodeMarks(list, s.w.memo.keep)
 	if err != nil {
 		panic(fmt.Sprintf("BUG: marks cannot be encoded: %v", err))
 	}

@@ -71,7 +71,7 @@ func (w *Worker) drainDirty(ctx context.Context) {
 			marks[i].Reason = qrie.ReasonScan
 		}
 	}
-	records, err := encodeMarks(marks)
+	records, err := encodeMarks(marks, w.memo.keep)
 	if err == nil && len(records) > 0 {
 		err = w.Stream.Publish(ctx, records)
 	}

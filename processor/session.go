@@ -99,10 +99,13 @@ func (s *session) own(r stream.Record, k kind) {
 	}
 	switch k {
 	case kindMark:
-		marks, err := items[touched](r.Data)
-		if err != nil {
-			s.bury(r, err)
-			return
+		marks, ok := s.w.memo.take(r.Data)
+		if !ok {
+			var err error
+			if marks, err = items[touched](r.Data); err != nil {
+				s.bury(r, err)
+				return
+			}
 		}
 		done := countdown(len(marks), func() { s.s.Done(r.Seq) })
 		for _, m := range marks {

@@ -82,6 +82,8 @@ type Worker struct {
 	slots   chan struct{}
 	scans   chan struct{} // slots that scans may have
 
+	memo memo
+
 	taken atomic.Int64  // events taken from the stream so far
 	pace  atomic.Uint64 // events a second, as the bits of a float
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,8 +105,8 @@ type rig struct {
 	stream   stream.Stream
 	worker   *Worker
 	registry *prometheus.Registry
-	events   int // published so far
-	jobs     int // started so far
+	events   int          // published so far
+	jobs     atomic.Int64 // started so far
 	stop     func()
 }
 
@@ -139,7 +140,7 @@ func (r *rig) begin(catalogue *policies.Set) {
 	r.registry = prometheus.NewRegistry()
 	var err error
 	r.worker, err = New(Options{
-		Starter: Starter{Stream: r.stream, Store: r.store, Policies: catalogue, Now: time.Now, NewID: func() string { r.jobs++; return fmt.Sprint("job-", r.jobs) }},
+		Starter: Starter{Stream: r.stream, Store: r.store, Policies: catalogue, Now: time.Now, NewID: func() string { return fmt.Sprint("job-", r.jobs.Add(1)) }},
 		Reader:  r.aws, Owner: "worker", Schedule: true, Registerer: r.registry, CallsPerSecond: 1000,
 		Jitter: func(d time.Duration) time.Duration { return d / 2 },
 	})
