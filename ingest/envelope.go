@@ -1,8 +1,8 @@
 package ingest
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -26,23 +26,39 @@ var detailTypes = map[string]string{
 // empty account or Region is taken from the record. The id is made from the
 // record and its account, so that wrapping again gives the same event.
 func Envelope(account, region string, record []byte, at time.Time) []byte {
-	fields := gjson.GetManyBytes(record, "recipientAccountId", "userIdentity.accountId", "awsRegion", "eventType", "eventSource")
-	account = firstOf(account, fields[0].Str, fields[1].Str)
-	region = firstOf(region, fields[2].Str)
-	detailType := detailTypes["AwsApiCall"]
-	if t, ok := detailTypes[fields[3].Str]; ok {
-		detailType = t
+	text := func(path string) string { return gjson.GetBytes(record, path).Str }
+	if account == "" {
+		account = firstOf(text("recipientAccountId"), text("userIdentity.accountId"))
 	}
-	service, _, _ := strings.Cut(fields[4].Str, ".")
-	sum := sha256.Sum256(append([]byte(account+"|"), record...))
-	var b bytes.Buffer
-	b.Grow(len(record) + 300)
-	fmt.Fprintf(&b, `{"version":"0","id":"%x-%x-%x-%x-%x","detail-type":%s,"source":%s,"account":%s,"time":%q,"region":%s,"resources":[],"detail":`,
-		sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16],
-		quote(detailType), quote("aws."+service), quote(account), at.UTC().Format(time.RFC3339), quote(region))
-	b.Write(record)
-	b.WriteByte('}')
-	return b.Bytes()
+	if region == "" {
+		region = text("awsRegion")
+	}
+	detailType, ok := detailTypes[text("eventType")]
+	if !ok {
+		detailType = detailTypes["AwsApiCall"]
+	}
+	service, _, _ := strings.Cut(text("eventSource"), ".")
+	h := sha256.New()
+	h.Write([]byte(account + "|"))
+	h.Write(record)
+	id := hex.EncodeToString(h.Sum(nil)[:16])
+
+	b := make([]byte, 0, len(record)+300)
+	b = append(b, `{"version":"0","id":"`...)
+	b = append(b, strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")...)
+	b = append(b, `","detail-type":`...)
+	b = append(b, quote(detailType)...)
+	b = append(b, `,"source":`...)
+	b = append(b, quote("aws."+service)...)
+	b = append(b, `,"account":`...)
+	b = append(b, quote(account)...)
+	b = append(b, `,"time":"`...)
+	b = at.UTC().AppendFormat(b, time.RFC3339)
+	b = append(b, `","region":`...)
+	b = append(b, quote(region)...)
+	b = append(b, `,"resources":[],"detail":`...)
+	b = append(b, record...)
+	return append(b, '}')
 }
 
 // EventBridge is the record as EventBridge would deliver it, and the account

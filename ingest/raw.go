@@ -43,12 +43,16 @@ type Delivery struct {
 // bare record, a small log file, or a record wrapped by the tool it was
 // fetched with.
 func rawsOf(object []byte, number int, offset int64) []Raw {
-	raw := Raw{Record: object, Number: number, Offset: offset}
-	if raw.fault = check(object); raw.fault != nil {
-		return []Raw{raw}
+	if err := check(object); err != nil {
+		return []Raw{{Record: object, Number: number, Offset: offset, fault: err}}
 	}
+	return rawsOfValid(object, number, offset)
+}
+
+// rawsOfValid is rawsOf for an object that is checked.
+func rawsOfValid(object []byte, number int, offset int64) []Raw {
 	text := string(object)
-	raw.text = text
+	raw := Raw{Record: object, Number: number, Offset: offset, text: text}
 	var detail, event, lookup, list gjson.Result
 	bare := false
 	gjson.Parse(text).ForEach(func(key, value gjson.Result) bool {
@@ -92,7 +96,7 @@ func rawsOf(object []byte, number int, offset int64) []Raw {
 		var raws []Raw
 		list.ForEach(func(_, value gjson.Result) bool {
 			element := part(value)
-			raws = append(raws, rawsOf(element, number+len(raws), offset+int64(value.Index))...)
+			raws = append(raws, rawsOfValid(element, number+len(raws), offset+int64(value.Index))...)
 			return true
 		})
 		return raws

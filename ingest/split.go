@@ -24,7 +24,7 @@ func Split(data []byte) ([]Raw, error) { return split(data, MaxSplit) }
 
 func split(data []byte, bound int) ([]Raw, error) {
 	if body := bytes.TrimLeft(data, " \t\r\n"); len(data) <= MaxRecord && len(body) > 0 && body[0] == '{' && check(data) == nil {
-		return rawsOf(data, 1, 0), nil // one object: what a stream delivers
+		return rawsOfValid(data, 1, 0), nil // one object: what a stream delivers
 	}
 	var raws []Raw
 	total := 0

@@ -1,12 +1,13 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -90,11 +91,16 @@ func (w *World) snapshot(t *thing, now time.Time, lag bool) (*document, state) {
 }
 
 func render(d *document, s state) []byte {
-	d.b = make([]byte, 0, documentSize)
-	d.b = append(d.b, '{')
+	buf := pages.Get().(*[]byte)
+	defer pages.Put(buf)
+	d.b = append((*buf)[:0], '{')
 	s.write(d)
-	return slices.Clip(d.finish())
+	*buf = d.finish()
+	return bytes.Clone(*buf)
 }
+
+// pages are what documents are written on before their length is known.
+var pages = sync.Pool{New: func() any { return new(make([]byte, 0, documentSize)) }}
 
 // Truth returns the document of a resource as it is, without lag or faults;
 // false if there is none.

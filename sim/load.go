@@ -1,14 +1,28 @@
 package sim
 
-// loadMoves are the moves that make load, by kind.
-var loadMoves = func() (byKind [kinds][]*move) {
+// loadMoves are the moves that make load, by kind; quietMoves are those of them
+// that open and resolve no finding.
+var loadMoves, quietMoves = func() (all, quiet [kinds][]*move) {
 	for _, m := range moves {
-		if m.load {
-			byKind[m.kind] = append(byKind[m.kind], m)
+		if !m.load {
+			continue
+		}
+		all[m.kind] = append(all[m.kind], m)
+		if m.policy == "" {
+			quiet[m.kind] = append(quiet[m.kind], m)
 		}
 	}
-	return byKind
+	return all, quiet
 }()
+
+// Of the things that Load takes, so many percent are given what they have
+// already, and so many may come to open or resolve a finding: with them three
+// in five describes find another document, and one in twenty leads to a
+// transition, which is what a large organisation is taken to do.
+const (
+	loadRepeats  = 33
+	loadFindings = 22
+)
 
 // eventsPerThing is how many events Load makes of a thing before it goes on
 // to another: a change is seldom one call.
@@ -18,18 +32,28 @@ const eventsPerThing = 3
 // by about three calls, with the faults of delivery applied. It is cheaper
 // than Step, for it looks for nothing: every change is one that any resource
 // of the kind can take. The world changes with it, and the oracle still holds.
-func (w *World) Load(n int) []Delivery { return w.load(n, w.drawBusy) }
-
-// LoadIn is Load of the things of one account alone.
-func (w *World) LoadIn(account string, n int) []Delivery {
-	return w.load(n, func() *thing { return w.drawIn(account) })
+func (w *World) Load(n int) []Delivery {
+	return w.load(n, w.drawBusy, func() (*[kinds][]*move, bool) {
+		roll := w.rng.IntN(100)
+		if roll < loadFindings {
+			return &loadMoves, false
+		}
+		return &quietMoves, roll >= 100-loadRepeats
+	})
 }
 
-// load changes things that draw gives, which may be none.
-func (w *World) load(n int, draw func() *thing) []Delivery {
+// LoadIn is the load of a storm: things of one account, each of which changes
+// in any way.
+func (w *World) LoadIn(account string, n int) []Delivery {
+	return w.load(n, func() *thing { return w.drawIn(account) }, func() (*[kinds][]*move, bool) { return &loadMoves, false })
+}
+
+// load changes things that draw gives, which may be none, by the moves that how
+// gives, or lets those moves repeat what is so already.
+func (w *World) load(n int, draw func() *thing, how func() (moves *[kinds][]*move, repeat bool)) []Delivery {
 	out := make([]Delivery, 0, n+eventsPerThing)
 	for tries := 0; len(out) < n && tries < 10*n+100; tries++ {
-		out = append(out, w.loadOne(draw)...)
+		out = append(out, w.loadOne(draw, how)...)
 	}
 	return out[:min(n, len(out))]
 }
@@ -63,7 +87,7 @@ func (w *World) drawIn(account string) *thing {
 }
 
 // loadOne changes a thing by some calls, if it can be changed.
-func (w *World) loadOne(draw func() *thing) []Delivery {
+func (w *World) loadOne(draw func() *thing, how func() (*[kinds][]*move, bool)) []Delivery {
 	now := w.clock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,12 +96,13 @@ func (w *World) loadOne(draw func() *thing) []Delivery {
 	if t == nil {
 		return nil
 	}
-	list := loadMoves[t.kind]
-	s := &scene{w: w, account: t.account, at: now}
+	from, repeat := how()
+	list := from[t.kind]
+	s := &scene{w: w, account: t.account, at: now, repeat: repeat}
 	for range eventsPerThing {
-		from := w.rng.IntN(len(list))
+		first := w.rng.IntN(len(list))
 		for i := range list {
-			m := list[(from+i)%len(list)]
+			m := list[(first+i)%len(list)]
 			if m.able(w, t) == "" {
 				s.who = w.actorFor(m, t.account)
 				m.do(s, t)

@@ -59,6 +59,7 @@ type scene struct {
 	at      time.Time
 	events  []event
 	touched []*thing // what changed
+	repeat  bool     // the calls set what is set already: nothing changes
 }
 
 // call records one call. The calls of a scene follow one another closely.
@@ -68,6 +69,9 @@ func (s *scene) call(c call) {
 }
 
 func (s *scene) set(t *thing, next state) {
+	if s.repeat {
+		return
+	}
 	s.w.set(t, next, s.at)
 	s.touched = append(s.touched, t)
 }
