@@ -22,7 +22,7 @@ help: ## print every target
 
 .PHONY: build
 build: web/dist/index.html ## bin/qrie, with everything (AWS's clients take minutes to compile the first time)
-	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/qrie ./cmd/qrie
+	@$(GO) build -trimpath -pgo cmd/qrie/pipeline.pgo -ldflags '$(LDFLAGS)' -o bin/qrie ./cmd/qrie
 
 .PHONY: demo
 demo: tools bin/qrie-demo ## build what the demo needs and run it
@@ -130,6 +130,10 @@ fuzz: ## each fuzz test for FUZZTIME
 .PHONY: bench
 bench: ## benchmarks; the figures are in docs/performance.md
 	@bash scripts/bench.sh | tee bench.txt
+
+.PHONY: profile
+profile: ## record anew where the pipeline spends its time, which make build compiles by
+	@$(GO) test -tags noaws -run '^$$' -bench 'Pipeline/50000' -benchtime 400000x -cpuprofile cmd/qrie/pipeline.pgo -o /dev/null ./cmd/qrie
 
 .PHONY: clean
 clean: ## remove what was built, and nothing that was recorded

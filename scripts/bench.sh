@@ -16,6 +16,8 @@ dynamo -bench Units -benchtime 20x
 dynamo -bench MillionEvents -benchtime 1x -timeout 30m
 # A million findings need some gigabytes of the server's heap and half an hour.
 QRIE_BENCH_LARGE=1 QRIE_DYNAMODB_HEAP=6g dynamo -bench Page -benchtime 200x -timeout 90m
-run -tags noaws -bench Pipeline -benchtime 200000x -timeout 30m ./cmd/qrie
-run -tags noaws -bench Latency -benchtime 15000x -timeout 30m ./cmd/qrie
-QRIE_BENCH_LARGE=1 run -tags noaws -bench Scale -benchtime 30000x -timeout 90m ./cmd/qrie
+# As make build compiles it.
+pipeline() { run -tags noaws -pgo cmd/qrie/pipeline.pgo "$@" ./cmd/qrie; }
+pipeline -bench Pipeline -benchtime 600000x -timeout 30m
+pipeline -bench Latency -benchtime 15000x -timeout 30m
+QRIE_BENCH_LARGE=1 pipeline -bench Scale -benchtime 30000x -timeout 90m

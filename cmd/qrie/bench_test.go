@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,27 +25,53 @@ import (
 // more resources there are, the fewer of their changes share a describe. The
 // cost of simulating it is in the figure.
 func BenchmarkPipeline(b *testing.B) {
-	for _, resources := range []int{20_000, 100_000} {
+	for _, resources := range []int{20_000, 50_000} {
 		b.Run(fmt.Sprintf("%d resources", resources), func(b *testing.B) {
 			r, stop := known(b, 50, resources, 0)
 			defer stop()
-			described := r.total("qrie_describes_total")
+			before := r.amount()
 			b.ResetTimer()
 			r.load(b.N / 2)
-			b.StopTimer()
 			half := heapMiB()
-			b.StartTimer()
 			r.load(b.N - b.N/2)
 			r.caughtUp(10 * time.Minute)
 			b.StopTimer()
-			described = r.total("qrie_describes_total") - described
+			a := r.amount()
+			described := max(a.described-before.described, 1)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64(b.N)/max(described, 1), "events/describe")
+			b.ReportMetric((a.cpu-before.cpu).Seconds()/float64(b.N)*1e6, "cpu-µs/event")
+			b.ReportMetric(float64(b.N)/described, "events/describe")
+			b.ReportMetric((a.changed-before.changed)/described, "changes/describe")
+			b.ReportMetric((a.transitions-before.transitions)/described, "transitions/describe")
 			b.ReportMetric(half, "heap-MiB-at-half")
 			b.ReportMetric(heapMiB(), "heap-MiB-at-end")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// amount is the work done so far.
+type amount struct {
+	described, changed, transitions float64
+	cpu                             time.Duration // of the process
+}
+
+func (r *rig) amount() amount {
+	r.tb.Helper()
+	a := amount{described: r.total("qrie_describes_total"), transitions: r.total("qrie_finding_transitions_total")}
+	for _, m := range r.family("qrie_marks_total") {
+		for _, l := range m.GetLabel() {
+			if l.GetName() == "outcome" && l.GetValue() == "refreshed" {
+				a.changed += m.GetCounter().GetValue()
+			}
+		}
+	}
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		r.tb.Fatal(err)
+	}
+	a.cpu = time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	return a
 }
 
 // load lets four publishers change the organisation and publish n events of
@@ -64,14 +91,14 @@ func (r *rig) load(n int) {
 				r.publish(list)
 				published.Add(int64(len(list)))
 				for published.Load()-(taken()-before) > underway {
-					time.Sleep(5 * time.Millisecond)
+					time.Sleep(20 * time.Millisecond)
 				}
 			}
 		})
 	}
 	wg.Wait()
 	for taken()-before < published.Load() {
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
