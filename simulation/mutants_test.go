@@ -25,8 +25,8 @@ type edit struct{ file, old, new string }
 
 var mutants = []mutant{
 	{"checkpoint before the effect", []edit{{"processor/lanes.go",
-		"			l.run(ctx, m)\n",
-		"			for _, done := range waiting {\n				done()\n			}\n			l.run(ctx, m)\n"}}},
+		"	l.run(ctx, j.mark)\n",
+		"	for _, done := range j.waiting {\n		done()\n	}\n	l.run(ctx, j.mark)\n"}}},
 	{"checkpoint before the marks of an event are published", []edit{{"processor/route.go",
 		"	if len(out) > 0 && s.publish(out) != nil {\n",
 		"	for _, seq := range done {\n		s.s.Done(seq)\n	}\n	if len(out) > 0 && s.publish(out) != nil {\n"}}},
