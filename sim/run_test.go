@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -77,7 +78,7 @@ func TestRunEnds(t *testing.T) {
 }
 
 // TestLoad: as many events as asked for, about three a resource, all of which
-// mark something.
+// mark something, and two thirds of which have changed it.
 func TestLoad(t *testing.T) {
 	w, _ := newWorld(sim.Options{Seed: 1, Resources: 3000})
 	decoder := ingest.NewDecoder(resources.All())
@@ -85,14 +86,23 @@ func TestLoad(t *testing.T) {
 	if len(deliveries) != 3000 {
 		t.Fatalf("%d deliveries, want 3,000", len(deliveries))
 	}
-	marked := map[string]bool{}
+	before, _ := newWorld(sim.Options{Seed: 1, Resources: 3000})
+	marked, changed := map[string]bool{}, 0
 	for _, d := range decodeAll(t, decoder, deliveries) {
 		if len(d.Marks) == 0 {
 			t.Fatalf("%s marks nothing: %s", d.Event.Name, d.Drop)
 		}
 		for _, m := range d.Marks {
+			was, _ := before.Truth(m.Ref)
+			is, _ := w.Truth(m.Ref)
+			if !marked[m.Ref.Key()] && !bytes.Equal(was.Document, is.Document) {
+				changed++
+			}
 			marked[m.Ref.Key()] = true
 		}
+	}
+	if share := float64(changed) / float64(len(marked)); share < .6 || share > .8 {
+		t.Errorf("%.2f of the resources have changed, and a third are given what they have", share)
 	}
 	if len(marked) < 600 || len(marked) > 1100 {
 		t.Errorf("3,000 events mark %d resources, want about 1,000", len(marked))
