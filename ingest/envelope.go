@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -28,7 +27,7 @@ var detailTypes = map[string]string{
 func Envelope(account, region string, record []byte, at time.Time) []byte {
 	text := func(path string) string { return gjson.GetBytes(record, path).Str }
 	if account == "" {
-		account = firstOf(text("recipientAccountId"), text("userIdentity.accountId"))
+		account = accountOf(record)
 	}
 	if region == "" {
 		region = text("awsRegion")
@@ -41,24 +40,19 @@ func Envelope(account, region string, record []byte, at time.Time) []byte {
 	h := sha256.New()
 	h.Write([]byte(account + "|"))
 	h.Write(record)
-	id := hex.EncodeToString(h.Sum(nil)[:16])
-
-	b := make([]byte, 0, len(record)+300)
-	b = append(b, `{"version":"0","id":"`...)
-	b = append(b, strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")...)
-	b = append(b, `","detail-type":`...)
-	b = append(b, quote(detailType)...)
-	b = append(b, `,"source":`...)
-	b = append(b, quote("aws."+service)...)
-	b = append(b, `,"account":`...)
-	b = append(b, quote(account)...)
-	b = append(b, `,"time":"`...)
-	b = at.UTC().AppendFormat(b, time.RFC3339)
-	b = append(b, `","region":`...)
-	b = append(b, quote(region)...)
-	b = append(b, `,"resources":[],"detail":`...)
+	sum := h.Sum(nil)
+	b := fmt.Appendf(make([]byte, 0, len(record)+300),
+		`{"version":"0","id":"%x-%x-%x-%x-%x","detail-type":%s,"source":%s,"account":%s,"time":%q,"region":%s,"resources":[],"detail":`,
+		sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16],
+		quote(detailType), quote("aws."+service), quote(account), at.UTC().Format(time.RFC3339), quote(region))
 	b = append(b, record...)
 	return append(b, '}')
+}
+
+// accountOf is the account that a record says it is for.
+func accountOf(record []byte) string {
+	ids := gjson.GetManyBytes(record, "recipientAccountId", "userIdentity.accountId")
+	return firstOf(ids[0].Str, ids[1].Str)
 }
 
 // EventBridge is the record as EventBridge would deliver it, and the account
@@ -70,8 +64,7 @@ func (r Raw) EventBridge(at time.Time) (data []byte, account string) {
 	}
 	account = r.Envelope.Account
 	if account == "" {
-		ids := gjson.GetManyBytes(r.Record, "recipientAccountId", "userIdentity.accountId")
-		account = firstOf(ids[0].Str, ids[1].Str)
+		account = accountOf(r.Record)
 	}
 	if !validAccount(account) {
 		return r.Record, ""

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -157,29 +156,21 @@ func encodeMarks(marks []touched, keep func(record []byte, marks []touched)) ([]
 		groups[key] = append(groups[key], m)
 	}
 	var records []stream.Record
-	add := func(key string, part []touched, most int) (fits bool, err error) {
-		r, err := encode(kindMark, key, part)
-		if err != nil || len(r.Data) > most {
-			return false, err
-		}
-		keep(r.Data, part)
-		records = append(records, r)
-		return true, nil
-	}
 	for _, key := range order {
-		for part := range slices.Chunk(groups[key], maxMarksPerRecord) {
-			fits, err := add(key, part, maxMarkBytes)
+		parts := slices.Collect(slices.Chunk(groups[key], maxMarksPerRecord))
+		for len(parts) > 0 {
+			part := parts[0]
+			parts = parts[1:]
+			r, err := encode(kindMark, key, part)
 			if err != nil {
 				return nil, err
 			}
-			if fits {
+			if len(r.Data) > maxMarkBytes && len(part) > 1 {
+				parts = slices.Concat(slices.Collect(slices.Chunk(part, 1)), parts)
 				continue
 			}
-			for one := range slices.Chunk(part, 1) {
-				if _, err := add(key, one, math.MaxInt); err != nil {
-					return nil, err
-				}
-			}
+			keep(r.Data, part)
+			records = append(records, r)
 		}
 	}
 	return records, nil

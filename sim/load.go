@@ -33,27 +33,38 @@ const eventsPerThing = 3
 // than Step, for it looks for nothing: every change is one that any resource
 // of the kind can take. The world changes with it, and the oracle still holds.
 func (w *World) Load(n int) []Delivery {
-	return w.load(n, w.drawBusy, func() (*[kinds][]*move, bool) {
+	return w.load(n, func() (t *thing, list []*move, repeat bool) {
+		if t = w.drawBusy(); t == nil {
+			return nil, nil, false
+		}
 		roll := w.rng.IntN(100)
 		if roll < loadFindings {
-			return &loadMoves, false
+			return t, loadMoves[t.kind], false
 		}
-		return &quietMoves, roll >= 100-loadRepeats
+		return t, quietMoves[t.kind], roll >= 100-loadRepeats
 	})
 }
 
 // LoadIn is the load of a storm: things of one account, each of which changes
 // in any way.
 func (w *World) LoadIn(account string, n int) []Delivery {
-	return w.load(n, func() *thing { return w.drawIn(account) }, func() (*[kinds][]*move, bool) { return &loadMoves, false })
+	things := w.busyIn(account)
+	if len(things) == 0 {
+		return nil
+	}
+	return w.load(n, func() (*thing, []*move, bool) {
+		t := pick(w.rng, things)
+		return t, loadMoves[t.kind], false
+	})
 }
 
-// load changes things that draw gives, which may be none, by the moves that how
-// gives, or lets those moves repeat what is so already.
-func (w *World) load(n int, draw func() *thing, how func() (moves *[kinds][]*move, repeat bool)) []Delivery {
+// load changes things, each by one of a list of moves that any thing of its kind
+// can take, or lets these repeat what is so already. choose is called with the
+// lock of the world; it may give nothing.
+func (w *World) load(n int, choose func() (t *thing, list []*move, repeat bool)) []Delivery {
 	out := make([]Delivery, 0, n+eventsPerThing)
 	for tries := 0; len(out) < n && tries < 10*n+100; tries++ {
-		out = append(out, w.loadOne(draw, how)...)
+		out = append(out, w.loadOne(choose)...)
 	}
 	return out[:min(n, len(out))]
 }
@@ -71,8 +82,10 @@ func (w *World) drawBusy() *thing {
 	return pick(w.rng, things)
 }
 
-func (w *World) drawIn(account string) *thing {
-	var things []*thing
+// busyIn are the things of an account that load can change.
+func (w *World) busyIn(account string) (things []*thing) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
 	for k := range kinds {
 		for _, t := range w.byKind[k] {
 			if t.account.ID == account && len(loadMoves[k]) > 0 {
@@ -80,24 +93,19 @@ func (w *World) drawIn(account string) *thing {
 			}
 		}
 	}
-	if len(things) == 0 {
-		return nil
-	}
-	return pick(w.rng, things)
+	return things
 }
 
 // loadOne changes a thing by some calls, if it can be changed.
-func (w *World) loadOne(draw func() *thing, how func() (*[kinds][]*move, bool)) []Delivery {
+func (w *World) loadOne(choose func() (*thing, []*move, bool)) []Delivery {
 	now := w.clock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(now)
-	t := draw()
-	if t == nil {
+	t, list, repeat := choose()
+	if t == nil || len(list) == 0 {
 		return nil
 	}
-	from, repeat := how()
-	list := from[t.kind]
 	s := &scene{w: w, account: t.account, at: now, repeat: repeat}
 	for range eventsPerThing {
 		first := w.rng.IntN(len(list))

@@ -93,12 +93,15 @@ func TestLoad(t *testing.T) {
 			t.Fatalf("%s marks nothing: %s", d.Event.Name, d.Drop)
 		}
 		for _, m := range d.Marks {
-			was, _ := before.Truth(m.Ref)
-			is, _ := w.Truth(m.Ref)
-			if !marked[m.Ref.Key()] && !bytes.Equal(was.Document, is.Document) {
-				changed++
+			if marked[m.Ref.Key()] {
+				continue
 			}
 			marked[m.Ref.Key()] = true
+			was, _ := before.Truth(m.Ref)
+			is, _ := w.Truth(m.Ref)
+			if !bytes.Equal(was.Document, is.Document) {
+				changed++
+			}
 		}
 	}
 	if share := float64(changed) / float64(len(marked)); share < .6 || share > .8 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -58,14 +59,8 @@ type amount struct {
 
 func (r *rig) amount() amount {
 	r.tb.Helper()
-	a := amount{described: r.total("qrie_describes_total"), transitions: r.total("qrie_finding_transitions_total")}
-	for _, m := range r.family("qrie_marks_total") {
-		for _, l := range m.GetLabel() {
-			if l.GetName() == "outcome" && l.GetValue() == "refreshed" {
-				a.changed += m.GetCounter().GetValue()
-			}
-		}
-	}
+	a := amount{described: r.total("qrie_describes_total"), changed: r.total("qrie_marks_total", "refreshed"),
+		transitions: r.total("qrie_finding_transitions_total")}
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		r.tb.Fatal(err)
@@ -244,10 +239,13 @@ func (r *rig) family(name string) []*dto.Metric {
 	return nil
 }
 
-// total adds up a counter over all series.
-func (r *rig) total(name string) (sum float64) {
+// total adds up a counter over all series, or those that have a label of one of
+// the values.
+func (r *rig) total(name string, values ...string) (sum float64) {
 	for _, m := range r.family(name) {
-		sum += m.GetCounter().GetValue()
+		if len(values) == 0 || slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return slices.Contains(values, l.GetValue()) }) {
+			sum += m.GetCounter().GetValue()
+		}
 	}
 	return sum
 }
