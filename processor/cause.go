@@ -16,7 +16,8 @@ const consistencyWindow = 6 * time.Minute
 
 // causeOf names what made stored become what was observed. stored is nil for
 // a resource that was not known. Events that explain an earlier change, or
-// that an earlier observation must have shown already, cannot be the cause.
+// that an earlier observation must have shown already, cannot be the cause, unless
+// AWS was still at work then on what they had asked for.
 func causeOf(stored *store.Resource, events []qrie.Event, observedAt time.Time, note string) qrie.Cause {
 	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: observedAt}
 	if stored != nil {
@@ -24,7 +25,8 @@ func causeOf(stored *store.Resource, events []qrie.Event, observedAt time.Time, 
 	}
 	var own []qrie.Event
 	for _, e := range events {
-		if stored != nil && (slices.Contains(stored.Explained, e.ID) || e.Time.Before(stored.ObservedAt.Add(-consistencyWindow))) {
+		begun := stored != nil && stored.Unfinished && stored.Cause.Lists(e)
+		if stored != nil && !begun && (slices.Contains(stored.Explained, e.ID) || e.Time.Before(stored.ObservedAt.Add(-consistencyWindow))) {
 			continue
 		}
 		own = append(own, e)

@@ -37,6 +37,12 @@ func TestCause(t *testing.T) {
 	f("a copy of an earlier event beside a new one", stored, []qrie.Event{event("a", time.Second), event("earlier", -time.Second)}, qrie.AttributionExact, "a")
 	f("an event whose change was not visible yet", stored, []qrie.Event{event("slow", -5*time.Minute)}, qrie.AttributionExact, "slow")
 	f("an event that an old observation must have shown", stored, []qrie.Event{event("old", -time.Hour)}, qrie.AttributionUnknown)
+	begun := &store.Resource{ObservedAt: t0, Explained: []string{"began", "earlier"}, Unfinished: true, Cause: qrie.Cause{Events: []qrie.Event{{ID: "began"}}}}
+	f("what AWS has finished", begun, []qrie.Event{event("began", -time.Hour)}, qrie.AttributionExact, "began")
+	f("what AWS has finished, and an event of an earlier change", begun, []qrie.Event{event("began", -time.Hour), event("earlier", -2*time.Hour)}, qrie.AttributionExact, "began")
+	f("what AWS has finished, or somebody meanwhile", begun, []qrie.Event{event("a", time.Second), event("began", -time.Hour)}, qrie.AttributionAmbiguous, "a", "began")
+	done := &store.Resource{ObservedAt: t0, Explained: begun.Explained, Cause: begun.Cause}
+	f("what had been finished before", done, []qrie.Event{event("began", -time.Hour)}, qrie.AttributionUnknown)
 	f("a new resource", nil, []qrie.Event{event("create", -time.Hour)}, qrie.AttributionExact, "create")
 }
 

@@ -61,7 +61,7 @@ func judge(l look) store.Evaluation {
 	if !eval.Changed && l.settled() {
 		// Nothing to judge anew: what is left to write is when it was seen.
 		next.Heads, next.Missing, next.DueAt, next.Document = l.stored.Heads, l.stored.Missing, l.stored.DueAt, nil
-		next.Ties = l.stored.Ties
+		next.Ties, next.Unfinished = l.stored.Ties, l.stored.Unfinished
 		eval.Next = next
 		return eval
 	}
@@ -81,7 +81,7 @@ func judge(l look) store.Evaluation {
 		return eval
 	}
 
-	next.Ties = ties(l.obs)
+	next.Ties, next.Unfinished = ties(l.obs), unfinished(l.obs)
 	view, err := decode(l.obs)
 	if err == nil {
 		next.Name, next.Tags, next.Missing = view.Name, view.Tags, view.Missing
@@ -209,6 +209,12 @@ func ties(obs qrie.Observation) string {
 		return t.Ties(obs.Document)
 	}
 	return ""
+}
+
+// unfinished reports whether AWS was still at work on what was observed.
+func unfinished(obs qrie.Observation) bool {
+	t, ok := resources.Find(obs.Ref.Type)
+	return ok && !obs.Deleted && t.Unfinished(obs.Document)
 }
 
 // hashDocument changes with whatever somebody may have changed.

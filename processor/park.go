@@ -79,6 +79,27 @@ func (m touched) nextLook(looked time.Time, ages []time.Duration) (next later, o
 	return next, false
 }
 
+// workPause is how long to wait for what AWS is still at work on, which no event
+// will tell: a third of the time for which the document has been the same, so that
+// what takes long costs few looks. ok is false if nothing is to be waited for.
+func workPause(stored *store.Resource, obs qrie.Observation, unchanged bool) (pause time.Duration, ok bool) {
+	if !unfinished(obs) {
+		return 0, false
+	}
+	if unchanged {
+		pause = obs.ObservedAt.Sub(stored.ChangedAt) / 3
+	}
+	return min(max(pause, minWorkPause), maxWorkPause), true
+}
+
+// minWorkPause and maxWorkPause bound the pauses between looks at a resource on
+// which AWS is at work: a volume takes seconds, a DB instance minutes, and the
+// optimization of its storage hours.
+const (
+	minWorkPause = 10 * time.Second
+	maxWorkPause = 15 * time.Minute
+)
+
 // maxPark is how long a resource waits at the most before it is tried again.
 const maxPark = 30 * time.Minute
 

@@ -131,6 +131,9 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if m.covered(stored) {
 		return s.explainLate(ctx, m, *stored, "already_seen")
 	}
+	if stored != nil && stored.Unfinished {
+		m.Events = qrie.NewestEvents(m.Events, stored.Cause.Events)
+	}
 	obs, fault := s.describe(ctx, m, stored)
 	if fault != nil {
 		return "parked", s.park(ctx, m, fault)
@@ -168,6 +171,9 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	}
 	// Another look is planned beside the writing, so that both share a commit.
 	next, again := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
+	if pause, ok := workPause(stored, obs, unchanged); ok && (!again || pause < next.pause) {
+		next, again = later{pause: pause}, true
+	}
 	planned := make(chan error, 1)
 	if again {
 		s.lanes.start(ctx, func() { planned <- s.lookAgain(ctx, m, next) })
@@ -184,14 +190,20 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		}
 		return s.explainLate(ctx, m, eval.Next, "unchanged")
 	}
-	if stored != nil && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
+	if stored != nil && !stored.Unfinished && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
 		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()
 	}
 	return "refreshed", nil
 }
 
+// state is a resource as stored, nil if it is not. One on which AWS was still at
+// work comes with its Cause: the events behind what AWS began are behind its end.
 func (s *session) state(ctx context.Context, ref qrie.Ref) (*store.Resource, error) {
 	stored, err := s.w.Store.ResourceState(ctx, ref)
+	if err == nil && stored.Unfinished {
+		stored, err = s.w.Store.Resource(ctx, ref.ResourceID())
+		stored.Document = nil
+	}
 	if errors.Is(err, qrie.ErrNotFound) {
 		return nil, nil
 	}

@@ -31,6 +31,7 @@ const (
 
 	versioningOff = "S3BucketVersioningDisabled"
 	keyNotRotated = "IAMAccessKeyNotRotated"
+	publicAccess  = "RDSPublicAccess"
 )
 
 // account is AWS, as far as a worker reads it: documents by key, and what
@@ -110,7 +111,7 @@ type rig struct {
 	stop     func()
 }
 
-// bubbled runs a test in virtual time, with two accounts and two policies.
+// bubbled runs a test in virtual time, with two accounts and three policies.
 func bubbled(t *testing.T, test func(r *rig)) {
 	catalogue, err := policies.Catalogue() // made outside: it lives on
 	if err != nil {
@@ -123,7 +124,7 @@ func bubbled(t *testing.T, test func(r *rig)) {
 		for _, id := range []string{shop, ledger} {
 			r.must(r.store.PutAccount(t.Context(), qrie.Account{ID: id, Name: id, Regions: []string{"eu-west-1"}}))
 		}
-		for _, id := range []string{versioningOff, keyNotRotated} {
+		for _, id := range []string{versioningOff, keyNotRotated, publicAccess} {
 			p, _ := catalogue.Get(id)
 			_, err := r.store.PutLaunch(t.Context(), qrie.Launch{Policy: id, Status: qrie.LaunchActive, Definition: p.Definition()}, 0)
 			r.must(err)
@@ -171,10 +172,16 @@ func bucketOf(account string, n int) qrie.Ref {
 // happen publishes an event of one bucket, so many times.
 func (r *rig) happen(ref qrie.Ref, name string, at time.Time, copies int) string {
 	r.Helper()
+	return r.called(ref, "s3.amazonaws.com", name, fmt.Sprintf(`{"bucketName":%q}`, ref.ID), at, copies)
+}
+
+// called publishes the event of a call on a resource, so many times.
+func (r *rig) called(ref qrie.Ref, source, name, parameters string, at time.Time, copies int) string {
+	r.Helper()
 	r.events++
 	id := fmt.Sprintf("event-%d", r.events)
-	text := fmt.Sprintf(`{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","userName":"ann","accountId":%q,"arn":"arn:aws:iam::%s:user/ann"},"eventTime":%q,"eventSource":"s3.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","requestParameters":{"bucketName":%q},"responseElements":null,"readOnly":false,"eventID":%q,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%q}`,
-		ref.Account, ref.Account, at.UTC().Format(time.RFC3339), name, ref.ID, id, ref.Account)
+	text := fmt.Sprintf(`{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","userName":"ann","accountId":%q,"arn":"arn:aws:iam::%s:user/ann"},"eventTime":%q,"eventSource":%q,"eventName":%q,"awsRegion":"eu-west-1","requestParameters":%s,"responseElements":null,"readOnly":false,"eventID":%q,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":%q}`,
+		ref.Account, ref.Account, at.UTC().Format(time.RFC3339), source, name, parameters, id, ref.Account)
 	for range copies {
 		r.must(r.stream.Publish(r.Context(), []stream.Record{{Key: ref.Account, Data: []byte(text)}}))
 	}

@@ -39,6 +39,12 @@ func ec2Instance() Type {
 		Name: "AWS::EC2::Instance", Title: "EC2 instance",
 		ARN:     "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 		Members: []string{"Instance", "Volumes"},
+		// Source: EC2 User Guide, "Amazon EC2 instance state changes"; the types of its
+		// API, InstanceStateName and AttachmentStatus.
+		Stages: []Stage{
+			{Path: "Instance.State.Name", Passes: []string{"pending", "shutting-down", "stopping"}},
+			{Path: "Instance.BlockDeviceMappings.#.Ebs.Status", Passes: []string{"attaching", "detaching"}},
+		},
 		// Volumes that a launch makes, or that go with their instance, have no event
 		// of their own. Source: EC2 User Guide, "Preserve data when an instance is
 		// terminated".

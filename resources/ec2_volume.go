@@ -21,6 +21,12 @@ func ec2Volume() Type {
 		Name: "AWS::EC2::Volume", Title: "EBS volume",
 		ARN:     "arn:{partition}:ec2:{region}:{account}:volume/{id}",
 		Members: []string{"Volume"},
+		// Source: EC2 API, VolumeState and VolumeAttachmentState. "busy" is a volume that
+		// is detached once its instance lets go of it.
+		Stages: []Stage{
+			{Path: "Volume.State", Passes: []string{"creating", "deleting"}},
+			{Path: "Volume.Attachments.#.State", Passes: []string{"attaching", "detaching", "busy"}},
+		},
 		// An instance's document holds what AWS says of its volumes.
 		References: []Reference{{Path: "Volume.Attachments.#.InstanceId", Type: "AWS::EC2::Instance"}},
 		Events: []Rule{

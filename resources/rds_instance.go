@@ -40,6 +40,14 @@ func rdsInstance() Type {
 		Members: []string{"DBInstance"},
 		// Point-in-time recovery moves on every five minutes.
 		Volatile: []string{"DBInstance.LatestRestorableTime"},
+		// Source: RDS User Guide, "Viewing DB instance status". The others last until
+		// somebody acts.
+		Stages: []Stage{{Path: "DBInstance.DBInstanceStatus", Passes: []string{
+			"backing-up", "backtracking", "configuring-enhanced-monitoring", "configuring-iam-database-auth",
+			"configuring-log-exports", "converting-to-vpc", "creating", "delete-precheck", "deleting", "maintenance",
+			"modifying", "moving-to-vpc", "rebooting", "renaming", "resetting-master-credentials", "starting", "stopping",
+			"storage-config-upgrade", "storage-initialization", "storage-optimization", "upgrading",
+		}}},
 		Events: []Rule{
 			{
 				Source: rdsEvents,

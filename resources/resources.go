@@ -33,6 +33,9 @@ type Type struct {
 	// Volatile are fields (Member.Field) that AWS changes by itself all the
 	// time. A document that differs in nothing else has not changed.
 	Volatile []string
+	// Stages are what a document says while AWS is still at work on the resource.
+	// No event tells the end of that.
+	Stages []Stage
 	// References tell which other resources may change with one of this type.
 	References []Reference
 	// Events is the event map: which CloudTrail records mark which ids.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -14,7 +15,8 @@ type databaseState struct {
 	encrypted  bool
 	multiAZ    bool
 	backupDays int
-	protected  bool // against deletion
+	protected  bool   // against deletion
+	status     string // while AWS is at work on it
 	groups     []*thing
 	tags       tagSet
 }
@@ -29,6 +31,32 @@ var engines = []engine{
 	{"postgres", "16.4", "postgresql-license", "default.postgres16", "default:postgres-16", "app", 5432},
 	{"mysql", "8.0.39", "general-public-license", "default.mysql8.0", "default:mysql-8-0", "admin", 3306},
 	{"mariadb", "10.11.9", "general-public-license", "default.mariadb10.11", "default:mariadb-10-11", "admin", 3306},
+}
+
+// atWork is what is to be seen while AWS brings something from one state, nil
+// before it is made, to the next, nil once it is deleted; nil for what takes no
+// time, which is all but the settings of a database.
+func atWork(from, to state) state {
+	before, was := from.(*databaseState)
+	after, is := to.(*databaseState)
+	var s databaseState
+	switch {
+	case was && is:
+		if before.public == after.public && before.backupDays == after.backupDays {
+			return nil // tags
+		}
+		s = *before
+		s.status, s.tags = "modifying", after.tags
+	case was:
+		s = *before
+		s.status = "deleting"
+	case is:
+		s = *after
+		s.status = "creating"
+	default:
+		return nil
+	}
+	return &s
 }
 
 func (s *databaseState) failing(_ judgement, fail func(string)) {
@@ -79,7 +107,7 @@ func (s *databaseState) writeDatabase(w *writer, t *thing, as spelling) {
 	text("DBInstanceArn", t.arn)
 	text("DBInstanceClass", s.class)
 	text("DBInstanceIdentifier", t.id)
-	text("DBInstanceStatus", "available")
+	text("DBInstanceStatus", cmp.Or(s.status, "available"))
 	text("DBName", s.tags.get("application"))
 	w.array(as("DBParameterGroups"))
 	w.object("")

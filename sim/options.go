@@ -50,6 +50,11 @@ type Faults struct {
 	// before it. Each change draws its own time up to this.
 	Stale time.Duration
 
+	// Work is how long AWS may be at work on a database after a change. Describe
+	// shows meanwhile that it is, and no event tells the end. Each change draws its
+	// own time up to this.
+	Work time.Duration
+
 	// Failed calls.
 	Throttle  float64  // chance that Describe or List is throttled
 	Transient float64  // chance that it fails in passing

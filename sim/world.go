@@ -89,6 +89,8 @@ type thing struct {
 	now     state // nil once deleted
 	before  state // what a lagging read still shows; nil if that is nothing
 	settles time.Time
+	atWork  state // what is to be seen from then on, until AWS is done
+	done    time.Time
 	at      int // place in World.byKind
 }
 
@@ -185,7 +187,7 @@ func (w *World) add(t *thing, s state, at time.Time) *thing {
 	w.seq++
 	t.seq = w.seq
 	t.hash = mix(hashText(t.id) ^ t.account.hash)
-	t.now, t.settles = s, w.settling(at)
+	w.set(t, s, at)
 	if t.arn == "" {
 		t.arn = w.types[t.kind].Ref(t.account.ID, t.region, t.id).ARN
 	}
@@ -203,7 +205,29 @@ func (w *World) set(t *thing, s state, at time.Time) {
 	if !t.settles.IsZero() {
 		t.before = t.now
 	}
+	t.atWork, t.done = nil, time.Time{}
+	if w.faults.Work > 0 {
+		if t.atWork = atWork(t.now, s); t.atWork != nil {
+			t.done = t.shown(at).Add(time.Duration(w.rng.Int64N(int64(w.faults.Work))) + 1)
+		}
+	}
 	t.now = s
+}
+
+// shown is when every read shows that something was changed at a time.
+func (t *thing) shown(at time.Time) time.Time {
+	if t.settles.After(at) {
+		return t.settles
+	}
+	return at
+}
+
+// rests is when every read shows the present state.
+func (t *thing) rests() time.Time {
+	if t.done.After(t.settles) {
+		return t.done
+	}
+	return t.settles
 }
 
 // remove deletes a thing. It stays known until no read may show it.
@@ -218,7 +242,7 @@ func (w *World) remove(t *thing, at time.Time) {
 	list := w.byPlace[p]
 	i := sort.Search(len(list), func(i int) bool { return list[i].seq >= t.seq })
 	w.byPlace[p] = slices.Delete(list, i, i+1)
-	if !t.settles.After(at) {
+	if !t.rests().After(at) {
 		delete(w.things, t.key())
 		return
 	}
@@ -226,11 +250,11 @@ func (w *World) remove(t *thing, at time.Time) {
 }
 
 // forget drops deleted things that no read can show any more. The settling
-// times of the list are not in order, but all lie within Faults.Stale, so the
-// list stays short.
+// times of the list are not in order, but all lie within Faults.Stale and
+// Faults.Work, so the list stays short.
 func (w *World) forget(now time.Time) {
 	w.fading = slices.DeleteFunc(w.fading, func(t *thing) bool {
-		if t.settles.After(now) {
+		if t.rests().After(now) {
 			return false
 		}
 		// The name may have been taken again by a new thing.
@@ -252,8 +276,11 @@ func (w *World) settling(at time.Time) time.Time {
 
 // seen is the state that a read at a time shows; nil if it shows nothing.
 func (t *thing) seen(now time.Time) state {
-	if now.Before(t.settles) {
+	switch {
+	case now.Before(t.settles):
 		return t.before
+	case now.Before(t.done):
+		return t.atWork
 	}
 	return t.now
 }

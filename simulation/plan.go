@@ -79,6 +79,10 @@ const (
 // staleFor bounds how old a read of AWS may be.
 const staleFor = 30 * time.Second
 
+// workFor bounds how long AWS is at work on a database: longer than any event is
+// looked at again for.
+const workFor = 15 * time.Minute
+
 // busy is for how long things happen.
 const busy = 5 * time.Minute
 
@@ -206,6 +210,9 @@ func draw(seed uint64) *plan {
 	}
 	if p.scheduled && chance(0.5) {
 		add(1, actForeign, 0) // the schedule takes it over
+	}
+	if chance(0.5) {
+		p.world.Work = upTo(workFor)
 	}
 	slices.SortFunc(p.doings, func(a, b doing) int { return cmp.Compare(a.at, b.at) })
 	return p

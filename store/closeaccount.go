@@ -85,7 +85,7 @@ func removal(stored Resource, at time.Time) Evaluation {
 	next := stored
 	next.ObservedAt, next.ListedAt, next.ChangedAt = at, at, at
 	next.Deleted, next.Document, next.Hash, next.DueAt = true, nil, "", time.Time{}
-	next.Tags, next.Missing, next.Ties, next.Heads = nil, nil, "", map[string]Head{}
+	next.Tags, next.Missing, next.Ties, next.Unfinished, next.Heads = nil, nil, "", false, map[string]Head{}
 	next.Cause = qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Note: "the account is no longer watched"}
 	e := Evaluation{Base: stored.Version, Next: next, Changed: true}
 	for policy, h := range stored.Heads {

@@ -126,6 +126,7 @@ type Resource struct {
 	Explained  []string        // ids of the newest events that earlier changes are ascribed to, at most MaxExplained
 	Missing    []qrie.Missing
 	Ties       string          // digest of what the document tells of other resources; empty if it was not taken
+	Unfinished bool            // AWS was still at work on it: it will change without another event
 	Document   json.RawMessage // only where a method says so
 }
 
@@ -155,7 +156,7 @@ type Evaluation struct {
 	// resource appeared or was deleted: a version is added to the history.
 	// Without it Cause is left as stored, unless Explains is set; if besides no
 	// transition is made and nothing was reread, so are Name, Tags, Explained,
-	// Missing and Ties.
+	// Missing, Ties and Unfinished.
 	Changed bool
 	// Transitions are the findings opened, changed and resolved, each with its
 	// whole evidence. Their Generation must be that of the launch as stored.

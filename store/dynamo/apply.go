@@ -170,7 +170,7 @@ func (w *writing) next() stored {
 		}
 		if !e.Reread && len(e.Transitions) == 0 {
 			next.Ref, next.Name, next.Tags = old.Ref, old.Name, old.Tags
-			next.Explained, next.Missing, next.Ties = old.Explained, old.Missing, old.Ties
+			next.Explained, next.Missing, next.Ties, next.Unfinished = old.Explained, old.Missing, old.Ties, old.Unfinished
 		}
 		return next
 	}

@@ -11,13 +11,14 @@ import (
 
 // detail is what of a resource changes with its document only.
 type detail struct {
-	ARN       string            `json:"arn,omitempty"`
-	Name      string            `json:"name,omitempty"`
-	Tags      map[string]string `json:"tags,omitempty"`
-	Cause     qrie.Cause        `json:"cause"`
-	Explained []string          `json:"explained,omitempty"`
-	Missing   []qrie.Missing    `json:"missing,omitempty"`
-	Ties      string            `json:"ties,omitempty"`
+	ARN        string            `json:"arn,omitempty"`
+	Name       string            `json:"name,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Cause      qrie.Cause        `json:"cause"`
+	Explained  []string          `json:"explained,omitempty"`
+	Missing    []qrie.Missing    `json:"missing,omitempty"`
+	Ties       string            `json:"ties,omitempty"`
+	Unfinished bool              `json:"unfinished,omitempty"`
 }
 
 // listBuckets spreads each shelf of an index: a partition takes 1,000 writes a
@@ -57,7 +58,7 @@ func (s *Store) resourceRow(r stored) (item, error) {
 		return nil, err
 	}
 	if row["Detail"], err = s.pack.encode("the detail of "+id, detail{ARN: r.Ref.ARN, Name: r.Name, Tags: r.Tags, Cause: r.Cause,
-		Explained: r.Explained, Missing: r.Missing, Ties: r.Ties}); err != nil {
+		Explained: r.Explained, Missing: r.Missing, Ties: r.Ties, Unfinished: r.Unfinished}); err != nil {
 		return nil, err
 	}
 	shelf := text(shelfOf(r.Ref.Type, bucketOf(id, listBuckets)))
@@ -114,7 +115,7 @@ func (s *Store) resource(it item) (r stored, err error) {
 		return r, err
 	}
 	r.Ref.ARN, r.Name, r.Tags, r.Cause = d.ARN, d.Name, d.Tags, d.Cause
-	r.Explained, r.Missing, r.Ties = d.Explained, d.Missing, d.Ties
+	r.Explained, r.Missing, r.Ties, r.Unfinished = d.Explained, d.Missing, d.Ties, d.Unfinished
 	return r, nil
 }
 

@@ -78,7 +78,7 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		return nil, err
 	}
 	if c.detail, err = encodePacked("detail", detail{ARN: next.Ref.ARN, Name: next.Name, Tags: next.Tags,
-		Explained: next.Explained, Missing: next.Missing, Ties: next.Ties}); err != nil {
+		Explained: next.Explained, Missing: next.Missing, Ties: next.Ties, Unfinished: next.Unfinished}); err != nil {
 		return nil, err
 	}
 	if c.Explains || c.Changed {

@@ -11,12 +11,13 @@ import (
 
 // detail is what of a resource changes with its document only.
 type detail struct {
-	ARN       string            `json:"arn,omitempty"`
-	Name      string            `json:"name,omitempty"`
-	Tags      map[string]string `json:"tags,omitempty"`
-	Explained []string          `json:"explained,omitempty"`
-	Missing   []qrie.Missing    `json:"missing,omitempty"`
-	Ties      string            `json:"ties,omitempty"`
+	ARN        string            `json:"arn,omitempty"`
+	Name       string            `json:"name,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Explained  []string          `json:"explained,omitempty"`
+	Missing    []qrie.Missing    `json:"missing,omitempty"`
+	Ties       string            `json:"ties,omitempty"`
+	Unfinished bool              `json:"unfinished,omitempty"`
 }
 
 // resourceColumns are of a query FROM qrie_resources r. The cause is where the
@@ -55,7 +56,7 @@ func (r *resourceRow) resource() (store.Resource, error) {
 		return out, err
 	}
 	out.Ref.ARN, out.Name, out.Tags = d.ARN, d.Name, d.Tags
-	out.Explained, out.Missing, out.Ties = d.Explained, d.Missing, d.Ties
+	out.Explained, out.Missing, out.Ties, out.Unfinished = d.Explained, d.Missing, d.Ties, d.Unfinished
 	if r.cause != nil {
 		if err := decode("the cause of "+what, r.cause, &out.Cause); err != nil {
 			return out, err

@@ -97,7 +97,7 @@ func follow(old resource, e store.Evaluation) resource {
 			// No document came with it, so nothing that a document tells has
 			// changed.
 			next.Ref, next.Deleted, next.Name, next.Tags = old.Ref, old.Deleted, old.Name, old.Tags
-			next.Explained, next.Missing, next.Ties = old.Explained, old.Missing, old.Ties
+			next.Explained, next.Missing, next.Ties, next.Unfinished = old.Explained, old.Missing, old.Ties, old.Unfinished
 		}
 		if n := len(next.versions); e.Explains && n > 0 {
 			next.versions = slices.Clone(next.versions) // whoever reads the old ones may still do so

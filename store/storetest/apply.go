@@ -26,6 +26,7 @@ var applyCases = []testCase{
 		e.Next.Tags = map[string]string{"name": "übergröße", "empty": ""}
 		e.Next.Missing = []qrie.Missing{{Member: "Policy", Code: "AccessDenied", Action: "s3:GetBucketPolicy"}}
 		e.Next.Ties = "0123456789abcdef"
+		e.Next.Unfinished = true
 		e.Next.DueAt = w.now.Add(time.Hour)
 		e.Next.Explained = []string{"e1"}
 		w.ok(w.s.Apply(w.ctx, e))
