@@ -29,6 +29,7 @@ type Resource struct {
 	ChangedAt      time.Time         `json:"changed_at" doc:"Of the newest observation that differed"`
 	FirstSeen      time.Time         `json:"first_seen"`
 	Deleted        bool              `json:"deleted"`
+	Unfinished     bool              `json:"unfinished" doc:"AWS was still at work on it; it is looked at again until that has ended"`
 	OpenFindings   int               `json:"open_findings"`
 	WorstSeverity  *qrie.Severity    `json:"worst_severity,omitempty"`
 	SeverityLabel  qrie.Band         `json:"severity_label,omitempty" enum:"critical,high,medium,low,informational"`
@@ -42,7 +43,7 @@ func (d *directory) resource(r store.Resource) Resource {
 		AccountID: r.Ref.Account, AccountName: d.accountName(r.Ref.Account), AccountService: r.Ref.AccountService(),
 		Service: r.Ref.Service(), ResourceType: r.Ref.Type, TypeTitle: typeTitle(r.Ref.Type), Region: r.Ref.Region,
 		LastSeenAt: r.ListedAt.UTC(), ObservedAt: r.ObservedAt.UTC(), ChangedAt: r.ChangedAt.UTC(), FirstSeen: r.FirstSeen.UTC(),
-		Deleted: r.Deleted, Missing: notNil(r.Missing), Tags: notNilMap(r.Tags),
+		Deleted: r.Deleted, Unfinished: r.Unfinished, Missing: notNil(r.Missing), Tags: notNilMap(r.Tags),
 	}
 	if open, worst := r.OpenFindings(); open > 0 {
 		result.OpenFindings, result.WorstSeverity, result.SeverityLabel = open, &worst, worst.Band()

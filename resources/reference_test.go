@@ -61,6 +61,12 @@ func reference() string {
 		for _, r := range t.Events {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", orEvery(r.Source, "every source"), names(r.Names), marks(r))
 		}
+		if len(t.Stages) > 0 {
+			b.WriteString("\nNo event tells the end of what AWS is still at work on. It is looked at again while\n\n| | is one of |\n|---|---|\n")
+		}
+		for _, s := range t.Stages {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Path, names(s.Passes))
+		}
 	}
 	return b.String()
 }

@@ -1395,6 +1395,8 @@ export interface components {
             };
             /** @example S3 bucket */
             type_title: string;
+            /** @description AWS was still at work on it; it is looked at again until that has ended */
+            unfinished: boolean;
             /** Format: int64 */
             worst_severity?: number;
         };
@@ -1444,6 +1446,8 @@ export interface components {
             };
             /** @example S3 bucket */
             type_title: string;
+            /** @description AWS was still at work on it; it is looked at again until that has ended */
+            unfinished: boolean;
             /** @description Of every policy that judged it, the worst first */
             verdicts: components["schemas"]["Verdict"][];
             /** Format: int64 */

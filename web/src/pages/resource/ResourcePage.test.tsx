@@ -18,6 +18,7 @@ const resource = {
   changed_at: "2026-11-23T12:00:00Z",
   first_seen: "2026-11-23T12:00:00Z",
   deleted: false,
+  unfinished: false,
   open_findings: 0,
   missing: [{ member: "Policy", code: "AccessDenied", action: "s3:GetBucketPolicy" }],
   tags: {},
@@ -51,6 +52,12 @@ test("what could not be seen is named with the action that is lacking", async ()
   expect(await screen.findByText(/Parts of this resource could not be seen/)).toBeTruthy();
   expect(screen.getByText("s3:GetBucketPolicy")).toBeTruthy();
   expect(screen.getByText("1 unknown")).toBeTruthy();
+});
+
+test("what AWS is still at work on says so", async () => {
+  const database = { ...resource, unfinished: true };
+  await openApp("/inventory/r_a", { "GET /resources/r_a": () => database });
+  expect(await screen.findByText(/AWS is still at work on this resource/)).toBeTruthy();
 });
 
 test("unknown verdicts stand before those that pass, with their reason", async () => {

@@ -67,6 +67,11 @@ function Detail(props: {
           Deleted. What follows is its last configuration.
         </p>
       ) : null}
+      {r.unfinished && !r.deleted ? (
+        <p className="mt-3 border-l-[3px] border-l-control bg-sunken px-3 py-1">
+          AWS is still at work on this resource. qrie looks at it again until that has ended.
+        </p>
+      ) : null}
       {r.missing.length > 0 ? (
         <div className="mt-3 border-l-[3px] border-l-medium-mark bg-sunken px-3 py-2">
           <p>
