@@ -43,6 +43,10 @@ func explain(explained []string, cause qrie.Cause) []string {
 	for _, e := range cause.Events {
 		out = append(out, e.ID)
 	}
-	out = append(out, explained...)
+	for _, id := range explained {
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
 	return out[:min(len(out), store.MaxExplained)]
 }

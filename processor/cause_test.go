@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,5 +54,10 @@ func TestExplainIsBounded(t *testing.T) {
 	}
 	if len(known) != store.MaxExplained || known[0] != "39" {
 		t.Errorf("%d ids, newest %s", len(known), known[0])
+	}
+	// What takes AWS long is ascribed to its event more than once.
+	again := explain(known, qrie.Cause{Events: []qrie.Event{{ID: "30"}}})
+	if len(again) != len(known) || again[0] != "30" || again[1] != "39" || slices.Contains(again[1:], "30") {
+		t.Errorf("an event that is known: %v", again)
 	}
 }
