@@ -10,8 +10,10 @@ import (
 type Attribution string
 
 // A cause is exact when exactly one event can have made the change and named
-// the resource, ambiguous when several can or the one names only its type,
-// unknown when none was seen. It is never guessed.
+// the resource. It is ambiguous when several can, when the one names only its
+// type, or when it was made before the resource was last seen, or not known at
+// all, so that what is seen now may be older or newer than it. It is unknown when
+// no event was seen. It is never guessed.
 const (
 	AttributionExact     Attribution = "exact"
 	AttributionAmbiguous Attribution = "ambiguous"
@@ -34,10 +36,11 @@ const MaxCauseEvents = 5
 // which events come does not matter, and one that is told again changes
 // nothing.
 func (c Cause) With(events ...Event) Cause {
-	if len(events) == 0 {
+	with := NewestEvents(c.Events, events)
+	if sameEvents(with, c.Events) {
 		return c
 	}
-	c.Events, c.Note = NewestEvents(c.Events, events), ""
+	c.Events, c.Note = with, ""
 	c.Attribution = AttributionAmbiguous
 	if len(c.Events) == 1 && !c.Events[0].Wide {
 		c.Attribution = AttributionExact
@@ -45,13 +48,27 @@ func (c Cause) With(events ...Event) Cause {
 	return c
 }
 
-// Spans reports whether the event happened between the observations that the
-// change lies between. Event times are whole seconds, cut off.
+// Unsure is the cause of what something else may be behind as well.
+func (c Cause) Unsure() Cause {
+	if c.Attribution == AttributionExact {
+		c.Attribution = AttributionAmbiguous
+	}
+	return c
+}
+
+// staleReads is how old what AWS shows may be: a change may have happened so long
+// before the observation that did not show it yet. Event times are whole seconds,
+// cut off.
+const staleReads = 35*time.Second + time.Second
+
+// Spans reports whether the event can have made the change: it happened between the
+// observations that the change lies between, or so shortly before the first that
+// this may not have shown it.
 func (c Cause) Spans(e Event) bool {
 	if c.Before.IsZero() {
 		return false // no change of the resource was behind it
 	}
-	return e.Time.Add(time.Second).After(c.After) && !e.Time.After(c.Before)
+	return e.Time.Add(staleReads).After(c.After) && !e.Time.After(c.Before)
 }
 
 // Lists reports whether the event is one of those behind the change.
@@ -61,8 +78,10 @@ func (c Cause) Lists(e Event) bool {
 
 // Explain is the cause with those of the events that happened in its span and
 // that it does not list yet; false if there are none. It is for events that
-// come after the change was found.
-func (c Cause) Explain(events []Event) (Cause, bool) {
+// come after the change was found. told is Ambiguous for events that may be behind
+// another change instead, and Exact for those that made the resource, which alone
+// are sure to be behind what was seen of it first.
+func (c Cause) Explain(events []Event, told Attribution) (Cause, bool) {
 	var own []Event
 	for _, e := range events {
 		if c.Spans(e) {
@@ -70,7 +89,17 @@ func (c Cause) Explain(events []Event) (Cause, bool) {
 		}
 	}
 	with := c.With(own...)
-	return with, !slices.EqualFunc(with.Events, c.Events, func(x, y Event) bool { return x.ID == y.ID && x.Wide == y.Wide })
+	if sameEvents(with.Events, c.Events) {
+		return c, false
+	}
+	if told == AttributionAmbiguous || c.After.IsZero() && told != AttributionExact {
+		with = with.Unsure()
+	}
+	return with, true
+}
+
+func sameEvents(a, b []Event) bool {
+	return slices.EqualFunc(a, b, func(x, y Event) bool { return x.ID == y.ID && x.Wide == y.Wide })
 }
 
 // NewestEvents are the newest events of several lists, each event once, at

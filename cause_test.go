@@ -18,6 +18,8 @@ func eventAt(id string, after time.Duration) qrie.Event {
 
 func TestCauseExplain(t *testing.T) {
 	found := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, After: noon.Add(500 * time.Millisecond), Before: noon.Add(time.Minute), Note: "found by a scan"}
+	first := found
+	first.After = time.Time{}
 	wide := eventAt("a", 10*time.Second)
 	wide.Wide = true
 	for _, test := range []struct {
@@ -30,7 +32,9 @@ func TestCauseExplain(t *testing.T) {
 	}{
 		{"an event in the span", found, []qrie.Event{eventAt("a", 10*time.Second)}, qrie.AttributionExact, "a", true},
 		{"the second in which the span begins", found, []qrie.Event{eventAt("a", 0)}, qrie.AttributionExact, "a", true},
-		{"before it", found, []qrie.Event{eventAt("a", -time.Second)}, qrie.AttributionUnknown, "", false},
+		{"so shortly before that it may not have been seen", found, []qrie.Event{eventAt("a", -30*time.Second)}, qrie.AttributionExact, "a", true},
+		{"before it", found, []qrie.Event{eventAt("a", -time.Minute)}, qrie.AttributionUnknown, "", false},
+		{"what was not known before", first, []qrie.Event{eventAt("a", 10*time.Second)}, qrie.AttributionAmbiguous, "a", true},
 		{"after it", found, []qrie.Event{eventAt("a", 61*time.Second)}, qrie.AttributionUnknown, "", false},
 		{"two", found, []qrie.Event{eventAt("a", 10*time.Second), eventAt("b", 20*time.Second)}, qrie.AttributionAmbiguous, "b a", true},
 		{"one that names the type only", found, []qrie.Event{wide}, qrie.AttributionAmbiguous, "a", true},
@@ -39,7 +43,7 @@ func TestCauseExplain(t *testing.T) {
 		{"what no change was behind", qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}}, []qrie.Event{eventAt("a", 0)}, qrie.AttributionUnknown, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, news := test.cause.Explain(test.events)
+			got, news := test.cause.Explain(test.events, qrie.AttributionUnknown)
 			ids := ""
 			for i, e := range got.Events {
 				if i > 0 {
@@ -49,6 +53,9 @@ func TestCauseExplain(t *testing.T) {
 			}
 			if got.Attribution != test.want || ids != test.ids || news != test.news {
 				t.Errorf("%s by %q, news %v; want %s by %q, %v", got.Attribution, ids, news, test.want, test.ids, test.news)
+			}
+			if told, _ := test.cause.Explain(test.events, qrie.AttributionAmbiguous); news && told.Attribution != qrie.AttributionAmbiguous {
+				t.Errorf("%s by what may be behind another change", told.Attribution)
 			}
 			if news && got.Note != "" {
 				t.Errorf("note %q stands beside events", got.Note)
@@ -73,7 +80,7 @@ func TestCauseIsASetOfEvents(t *testing.T) {
 			for n := range 2 {
 				for _, i := range rng.Perm(len(events)) {
 					if n == 0 || rng.IntN(2) == 0 {
-						c, _ = c.Explain([]qrie.Event{events[i]})
+						c, _ = c.Explain([]qrie.Event{events[i]}, qrie.AttributionUnknown)
 					}
 				}
 			}
@@ -82,5 +89,13 @@ func TestCauseIsASetOfEvents(t *testing.T) {
 		if a, b := tell(), tell(); !reflect.DeepEqual(a, b) {
 			t.Fatalf("seed %d: %+v\nis not\n%+v", seed, a, b)
 		}
+	}
+}
+
+// Who made a resource is behind what was seen of it first.
+func TestCauseOfAResourceThatWasMade(t *testing.T) {
+	first := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: noon.Add(time.Minute), Note: "found by a scan"}
+	if got, _ := first.Explain([]qrie.Event{eventAt("a", 0)}, qrie.AttributionExact); got.Attribution != qrie.AttributionExact {
+		t.Errorf("%s", got.Attribution)
 	}
 }

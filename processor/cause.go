@@ -15,26 +15,53 @@ import (
 const consistencyWindow = 6 * time.Minute
 
 // causeOf names what made stored become what was observed. stored is nil for
-// a resource that was not known. Events that explain an earlier change, or
-// that an earlier observation must have shown already, cannot be the cause, unless
-// AWS was still at work then on what they had asked for.
-func causeOf(stored *store.Resource, events []qrie.Event, observedAt time.Time, note string) qrie.Cause {
+// a resource that was not known. Events that an earlier observation must have
+// shown already cannot be the cause, unless AWS was still at work then on what they
+// had asked for. One that explains an earlier change can if that was observed before
+// AWS's reads had settled, but never for sure.
+func causeOf(stored *store.Resource, ref qrie.Ref, events []qrie.Event, observedAt time.Time, note string) qrie.Cause {
 	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: observedAt}
 	if stored != nil {
 		cause.After = stored.ObservedAt
 	}
 	var own []qrie.Event
 	for _, e := range events {
-		begun := stored != nil && stored.Unfinished && stored.Cause.Lists(e)
-		if stored != nil && !begun && (slices.Contains(stored.Explained, e.ID) || e.Time.Before(stored.ObservedAt.Add(-consistencyWindow))) {
-			continue
+		if stored == nil || begun(stored, e) || stored.ObservedAt.Before(e.Time.Add(shownWithin(stored, e))) {
+			own = append(own, e)
 		}
-		own = append(own, e)
 	}
 	if len(own) == 0 {
 		cause.Note = note
 	}
-	return cause.With(own...)
+	cause = cause.With(own...)
+	if len(own) == 1 && !sure(stored, ref, own[0]) {
+		cause = cause.Unsure()
+	}
+	return cause
+}
+
+// sure reports whether an event, if it is the only one known, must be behind a
+// change: it came after the last change that was seen, or began what AWS has
+// finished, or made the resource.
+func sure(stored *store.Resource, ref qrie.Ref, e qrie.Event) bool {
+	if stored == nil {
+		return creates(ref, []qrie.Event{e})
+	}
+	return e.Time.After(stored.ChangedAt) || begun(stored, e)
+}
+
+// begun reports whether AWS was still at work on what an event had asked for.
+func begun(stored *store.Resource, e qrie.Event) bool {
+	return stored.Unfinished && stored.Cause.Lists(e)
+}
+
+// shownWithin is how long after an event an observation may not show yet what it
+// did.
+func shownWithin(stored *store.Resource, e qrie.Event) time.Duration {
+	if slices.Contains(stored.Explained, e.ID) {
+		return settleOf(stored.Ref)
+	}
+	return consistencyWindow
 }
 
 // explain remembers which events a change is ascribed to.

@@ -13,10 +13,10 @@ import (
 func TestCause(t *testing.T) {
 	t0 := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	event := func(id string, after time.Duration) qrie.Event { return qrie.Event{ID: id, Time: t0.Add(after)} }
-	stored := &store.Resource{ObservedAt: t0, Explained: []string{"earlier"}}
+	stored := &store.Resource{ObservedAt: t0, ChangedAt: t0.Add(-time.Hour), Explained: []string{"earlier"}}
 	f := func(name string, stored *store.Resource, events []qrie.Event, want qrie.Attribution, ids ...string) {
 		t.Helper()
-		got := causeOf(stored, events, t0.Add(time.Minute), "found by a scan")
+		got := causeOf(stored, bucketOf(shop, 1), events, t0.Add(time.Minute), "found by a scan")
 		var have []string
 		for _, e := range got.Events {
 			have = append(have, e.ID)
@@ -34,8 +34,9 @@ func TestCause(t *testing.T) {
 	f("one event", stored, []qrie.Event{event("a", 30*time.Second)}, qrie.AttributionExact, "a")
 	f("two events", stored, []qrie.Event{event("b", 40*time.Second), event("a", 30*time.Second)}, qrie.AttributionAmbiguous, "b", "a")
 	f("none", stored, nil, qrie.AttributionUnknown)
-	f("the event of an earlier change", stored, []qrie.Event{event("earlier", -time.Second)}, qrie.AttributionUnknown)
-	f("a copy of an earlier event beside a new one", stored, []qrie.Event{event("a", time.Second), event("earlier", -time.Second)}, qrie.AttributionExact, "a")
+	f("the event of an earlier change", stored, []qrie.Event{event("earlier", -time.Minute)}, qrie.AttributionUnknown)
+	f("a copy of an earlier event beside a new one", stored, []qrie.Event{event("a", time.Second), event("earlier", -time.Minute)}, qrie.AttributionExact, "a")
+	f("the event of a change that was seen too early to be seen as a whole", &store.Resource{ObservedAt: t0, ChangedAt: t0, Explained: []string{"earlier"}}, []qrie.Event{event("earlier", -time.Second)}, qrie.AttributionAmbiguous, "earlier")
 	f("an event whose change was not visible yet", stored, []qrie.Event{event("slow", -5*time.Minute)}, qrie.AttributionExact, "slow")
 	f("an event that an old observation must have shown", stored, []qrie.Event{event("old", -time.Hour)}, qrie.AttributionUnknown)
 	begun := &store.Resource{ObservedAt: t0, Explained: []string{"began", "earlier"}, Unfinished: true, Cause: qrie.Cause{Events: []qrie.Event{{ID: "began"}}}}
@@ -44,7 +45,9 @@ func TestCause(t *testing.T) {
 	f("what AWS has finished, or somebody meanwhile", begun, []qrie.Event{event("a", time.Second), event("began", -time.Hour)}, qrie.AttributionAmbiguous, "a", "began")
 	done := &store.Resource{ObservedAt: t0, Explained: begun.Explained, Cause: begun.Cause}
 	f("what had been finished before", done, []qrie.Event{event("began", -time.Hour)}, qrie.AttributionUnknown)
-	f("a new resource", nil, []qrie.Event{event("create", -time.Hour)}, qrie.AttributionExact, "create")
+	f("an event before the last change", &store.Resource{ObservedAt: t0, ChangedAt: t0}, []qrie.Event{event("before", -time.Second)}, qrie.AttributionAmbiguous, "before")
+	f("a new resource", nil, []qrie.Event{{ID: "create", Name: "CreateBucket", Time: t0.Add(-time.Hour)}}, qrie.AttributionExact, "create")
+	f("a resource that nobody knew", nil, []qrie.Event{{ID: "tag", Name: "PutBucketTagging", Time: t0}}, qrie.AttributionAmbiguous, "tag")
 }
 
 func TestExplainIsBounded(t *testing.T) {

@@ -8,41 +8,60 @@ import (
 	"time"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/resources"
 	"github.com/qrie-sec/qrie/store"
 )
 
 // explainLate gives findings the cause that comes after them: a scan found the
 // change first, or the read for an earlier event showed it already. otherwise
-// is the outcome if the events explain nothing.
-func (s *session) explainLate(ctx context.Context, m touched, stored store.Resource, otherwise string) (outcome string, err error) {
-	if len(lateEvents(stored, m.Events)) == 0 {
+// is the outcome if the events explain nothing. told is Ambiguous if another change
+// has come to light, which they may be behind instead.
+func (s *session) explainLate(ctx context.Context, ref qrie.Ref, events []qrie.Event, told qrie.Attribution, otherwise string) (outcome string, err error) {
+	if len(events) == 0 {
 		return otherwise, nil
 	}
 	for range 5 {
-		whole, err := s.w.Store.Resource(ctx, m.Ref.ResourceID())
+		whole, err := s.w.Store.Resource(ctx, ref.ResourceID())
 		if errors.Is(err, qrie.ErrNotFound) {
 			return otherwise, nil
 		}
 		if err != nil {
-			return "", fmt.Errorf("read %s from the store: %w", m.Ref, err)
+			return "", fmt.Errorf("read %s from the store: %w", ref, err)
 		}
-		late := lateEvents(whole, m.Events)
+		late := lateEvents(whole, events)
 		if len(late) == 0 {
 			return otherwise, nil
 		}
 		if !s.s.Valid() {
 			return "", errSessionEnded
 		}
-		err = s.w.Store.Apply(ctx, explanation(whole, late, s.w.Now()))
+		err = s.w.Store.Apply(ctx, explanation(whole, late, told, s.explainable(whole), s.w.Now()))
 		if err == nil {
 			return "explained", nil
 		}
 		if !errors.Is(err, qrie.ErrConflict) && !errors.Is(err, qrie.ErrStale) {
-			return "", fmt.Errorf("explain %s: %w", m.Ref, err)
+			return "", fmt.Errorf("explain %s: %w", ref, err)
 		}
 		s.w.metrics.conflicts.WithLabelValues("version").Inc()
 	}
-	return "", fmt.Errorf("explain %s: it changed five times meanwhile", m.Ref)
+	return "", fmt.Errorf("explain %s: it changed five times meanwhile", ref)
+}
+
+// explainable are the policies that may have a finding of a resource, each with
+// the generation at which it was judged. A tombstone has no heads to tell.
+func (s *session) explainable(stored store.Resource) map[string]int64 {
+	out := map[string]int64{}
+	for policy, h := range stored.Heads {
+		if h.Openings > 0 {
+			out[policy] = h.Generation
+		}
+	}
+	if stored.Deleted {
+		for _, p := range s.w.desk.current().programs[stored.Ref.Type] {
+			out[p.policy.ID] = p.launch.Generation
+		}
+	}
+	return out
 }
 
 // lateEvents are those that can have made the last change of a resource or an
@@ -57,24 +76,30 @@ func lateEvents(stored store.Resource, events []qrie.Event) (late []qrie.Event) 
 	return late
 }
 
+// creates reports whether each of the events is of a call that makes a resource.
+func creates(ref qrie.Ref, events []qrie.Event) bool {
+	t, ok := resources.Find(ref.Type)
+	return ok && !slices.ContainsFunc(events, func(e qrie.Event) bool { return !slices.Contains(t.Creates, e.Name) })
+}
+
 // explanation is the evaluation that adds late events to the causes of a
 // resource and its findings. Which findings they explain, the store knows.
-func explanation(stored store.Resource, late []qrie.Event, now time.Time) store.Evaluation {
+func explanation(stored store.Resource, late []qrie.Event, told qrie.Attribution, policies map[string]int64, now time.Time) store.Evaluation {
 	next := stored
 	next.Version = stored.Version + 1
 	next.Document = nil
-	next.Cause, _ = stored.Cause.Explain(late)
+	if told == qrie.AttributionUnknown && creates(stored.Ref, late) {
+		told = qrie.AttributionExact
+	}
+	next.Cause, _ = stored.Cause.Explain(late, told)
 	next.Explained = explain(stored.Explained, qrie.Cause{Events: late})
 	eval := store.Evaluation{Base: stored.Version, Reread: true, Explains: true, Next: next}
-	for policy, h := range stored.Heads {
-		if h.Openings == 0 {
-			continue // it never had a finding
-		}
+	for policy, generation := range policies {
 		finding := stored.Ref.FindingID(policy)
 		eval.Transitions = append(eval.Transitions, qrie.Transition{
-			ID: qrie.TransitionID(finding, next.Version, h.Generation, qrie.Explained), Kind: qrie.Explained, Finding: finding,
-			Ref: stored.Ref, Name: stored.Name, Policy: policy, Severity: h.Severity, At: now,
-			Cause: qrie.Cause{Attribution: qrie.AttributionUnknown, Events: late}, Generation: h.Generation, Version: next.Version,
+			ID: qrie.TransitionID(finding, next.Version, generation, qrie.Explained), Kind: qrie.Explained, Finding: finding,
+			Ref: stored.Ref, Name: stored.Name, Policy: policy, At: now,
+			Cause: qrie.Cause{Attribution: told, Events: late}, Generation: generation, Version: next.Version,
 		})
 	}
 	sortTransitions(eval.Transitions)

@@ -51,9 +51,9 @@ func judge(l look) store.Evaluation {
 		}
 	}
 	eval.Changed = !l.reread && (l.stored == nil || l.stored.Deleted != next.Deleted || l.stored.Hash != next.Hash)
-	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: l.obs.ObservedAt, Note: l.note}
+	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Note: l.note}
 	if eval.Changed {
-		cause = causeOf(l.stored, l.events, l.obs.ObservedAt, l.note)
+		cause = causeOf(l.stored, l.obs.Ref, l.events, l.obs.ObservedAt, l.note)
 		next.ChangedAt, next.Cause = l.obs.ObservedAt, cause
 		next.Explained = explain(next.Explained, cause)
 	}
@@ -110,7 +110,11 @@ func judge(l look) store.Evaluation {
 		if !v.DueAt.IsZero() && (next.DueAt.IsZero() || v.DueAt.Before(next.DueAt)) {
 			next.DueAt = v.DueAt
 		}
-		head, t := l.verdict(next, heads[p.policy.ID], v, p.launch.Generation, cause)
+		by := cause
+		if l.stored != nil && heads[p.policy.ID].Generation != p.launch.Generation {
+			by = by.Unsure() // the policy may say something else of what was there before
+		}
+		head, t := l.verdict(next, heads[p.policy.ID], v, p.launch.Generation, by)
 		next.Heads[p.policy.ID] = head
 		if t != nil {
 			eval.Transitions = append(eval.Transitions, *t)

@@ -106,17 +106,20 @@ const (
 )
 
 // covered reports whether what is stored was observed so long after the newest
-// event that it shows what that event did.
+// event that it shows what that event did. What AWS was at work on then it does not
+// show.
 func (m touched) covered(stored *store.Resource) bool {
-	return stored != nil && m.fromStream() && m.settled(stored.ObservedAt)
+	return stored != nil && !stored.Unfinished && m.fromStream() && m.settled(stored.ObservedAt)
 }
 
 // settled reports whether a look that began at a time shows what the newest
 // event did.
 func (m touched) settled(at time.Time) bool { return at.After(m.Events[0].Time.Add(m.settle())) }
 
-func (m touched) settle() time.Duration {
-	if t, ok := resources.Find(m.Ref.Type); ok && t.Home {
+func (m touched) settle() time.Duration { return settleOf(m.Ref) }
+
+func settleOf(ref qrie.Ref) time.Duration {
+	if t, ok := resources.Find(ref.Type); ok && t.Home {
 		return settleHome
 	}
 	return settle
@@ -129,7 +132,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return "", err
 	}
 	if m.covered(stored) {
-		return s.explainLate(ctx, m, *stored, "already_seen")
+		return s.explainLate(ctx, m.Ref, lateEvents(*stored, m.Events), qrie.AttributionUnknown, "already_seen")
 	}
 	if stored != nil && stored.Unfinished {
 		m.Events = qrie.NewestEvents(m.Events, stored.Cause.Events)
@@ -165,6 +168,18 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 			return "", err
 		}
 	}
+	if stored != nil && !unchanged {
+		// They may be behind this change or the last. Of the last they are told first,
+		// so that a crash between the two cannot lose it.
+		if late := lateEvents(*stored, m.Events); len(late) > 0 {
+			if _, err := s.explainLate(ctx, m.Ref, late, qrie.AttributionAmbiguous, ""); err != nil {
+				return "", err
+			}
+			if stored, err = s.state(ctx, m.Ref); err != nil {
+				return "", err
+			}
+		}
+	}
 	note := "no event seen: the change came to light when the resource was read"
 	if m.Reason == qrie.ReasonScan {
 		note = "found by a scan"
@@ -188,7 +203,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		if again || len(m.Events) == 0 {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
-		return s.explainLate(ctx, m, eval.Next, "unchanged")
+		return s.explainLate(ctx, m.Ref, lateEvents(eval.Next, m.Events), qrie.AttributionUnknown, "unchanged")
 	}
 	if stored != nil && !stored.Unfinished && m.Reason == qrie.ReasonScan && len(eval.Next.Cause.Events) == 0 {
 		s.w.metrics.drift.WithLabelValues(m.Ref.Service()).Inc()

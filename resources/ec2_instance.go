@@ -120,6 +120,7 @@ func ec2Instance() Type {
 			},
 			{Source: ec2Events, Names: []string{"CreateTags", "DeleteTags"}, IDs: []string{taggedIDs}, Prefix: "i-"},
 		},
+		Creates: []string{"RunInstances"},
 		Actions: []Action{
 			{Name: "ec2:DescribeInstances"},
 			{Name: "ec2:DescribeInstances", Member: "Instance"},

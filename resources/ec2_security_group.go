@@ -63,6 +63,7 @@ func ec2SecurityGroup() Type {
 			{Source: ec2Events, Names: []string{"CreateVpc", "CreateDefaultVpc", "DeleteVpc"}, Wide: true},
 			{Source: ec2Events, Names: []string{"CreateTags", "DeleteTags"}, IDs: []string{taggedIDs}, Prefix: "sg-"},
 		},
+		Creates: []string{"CreateSecurityGroup"},
 		Actions: []Action{
 			{Name: "ec2:DescribeSecurityGroups"},
 			{Name: "ec2:DescribeSecurityGroups", Member: "SecurityGroup"},

@@ -50,6 +50,7 @@ func ec2Volume() Type {
 			},
 			{Source: ec2Events, Names: []string{"CreateTags", "DeleteTags"}, IDs: []string{taggedIDs}, Prefix: "vol-"},
 		},
+		Creates: []string{"CreateVolume", "RunInstances", "RestoreVolumeFromRecycleBin"},
 		Actions: []Action{
 			{Name: "ec2:DescribeVolumes"},
 			{Name: "ec2:DescribeVolumes", Member: "Volume"},

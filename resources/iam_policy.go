@@ -46,6 +46,7 @@ func iamManagedPolicy() Type {
 				IDs: []string{"requestParameters.permissionsBoundary"}, Prefix: ownPolicies,
 			},
 		},
+		Creates: []string{"CreatePolicy"},
 		Actions: []Action{
 			{Name: "iam:ListPolicies"},
 			{Name: "iam:GetPolicy", Member: "Policy"},

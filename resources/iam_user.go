@@ -97,6 +97,7 @@ func iamUser() Type {
 			// whom the event does not name.
 			{Source: iamEvents, Names: []string{"UpdateGroup"}, Wide: true},
 		},
+		Creates: []string{"CreateUser"},
 		Actions: []Action{
 			{Name: "iam:ListUsers"},
 			{Name: "iam:GetUser", Member: "User"},

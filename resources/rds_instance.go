@@ -81,6 +81,10 @@ func rdsInstance() Type {
 				IDs: []string{"requestParameters.resourceIdentifier"}, Prefix: rdsInstances, Trim: true,
 			},
 		},
+		Creates: []string{
+			"CreateDBInstance", "CreateDBInstanceReadReplica",
+			"RestoreDBInstanceFromDBSnapshot", "RestoreDBInstanceFromS3", "RestoreDBInstanceToPointInTime",
+		},
 		Actions: []Action{
 			{Name: "rds:DescribeDBInstances"},
 			{Name: "rds:DescribeDBInstances", Member: "DBInstance"},

@@ -40,6 +40,8 @@ type Type struct {
 	References []Reference
 	// Events is the event map: which CloudTrail records mark which ids.
 	Events []Rule
+	// Creates are the events, by name, of the calls that make a resource.
+	Creates []string
 	// Actions are the IAM actions that listing and describing take, each with
 	// the document member that lacks without it (empty for listing).
 	Actions []Action

@@ -49,6 +49,11 @@ func TestTypesAreConsistent(t *testing.T) {
 					t.Errorf("no action reads member %q", m)
 				}
 			}
+			for _, name := range typ.Creates {
+				if !slices.ContainsFunc(typ.Events, func(r resources.Rule) bool { return slices.Contains(r.Names, name) }) {
+					t.Errorf("%s makes one, and is in no rule", name)
+				}
+			}
 			sample := reflect.TypeOf(typ.Sample).Elem()
 			names := map[string]bool{}
 			for i := range sample.NumField() {

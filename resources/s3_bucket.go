@@ -115,6 +115,7 @@ func s3Bucket() Type {
 			// The account's settings join those of every bucket.
 			{Source: s3Events, Names: accountBlockEvents, Wide: true},
 		},
+		Creates: []string{"CreateBucket"},
 		Actions: []Action{
 			{Name: "s3:ListAllMyBuckets"},
 			{Name: "s3:GetBucketLocation", Member: "Location"},

@@ -18,7 +18,7 @@ func (r *run) ambush(d doing) {
 		r.publish(stream.Record{Key: account, Data: data})
 		return nil
 	}
-	made, err := r.world.Change(r.ctx, "instance-launch-unencrypted", "", publish)
+	made, err := r.change("instance-launch-unencrypted", "", publish)
 	if err != nil {
 		return // there is no account where qrie sees it
 	}
@@ -34,7 +34,7 @@ func (r *run) ambush(d doing) {
 	// Before the reader writes: a call takes a millisecond at the least.
 	time.Sleep(time.Microsecond)
 	r.fleet.pause(reader, d.long)
-	_, _ = r.world.Change(r.ctx, "instance-terminate", made.ARN, publish) // or somebody else did
+	_, _ = r.change("instance-terminate", made.ARN, publish) // or somebody else did
 }
 
 // panics lets the reading of one of the resources panic for a while.

@@ -74,6 +74,7 @@ type run struct {
 	events   int
 	jobs     int
 	ambushes sync.WaitGroup
+	makers   makers
 	blind    bool // something was missed that only a scan can find
 }
 
@@ -95,6 +96,7 @@ func newRun(seed uint64, out io.Writer) (*run, error) {
 		return fmt.Sprintf("job-%d", r.jobs)
 	}}
 	r.fleet = &fleet{r: r}
+	r.makers = makers{opened: map[string][]maker{}, closed: map[string][]maker{}}
 	r.blind = p.world.Loss > 0
 
 	accounts := r.world.Accounts()
@@ -172,7 +174,8 @@ func (r *run) do(d doing) {
 			l.m.SetClock(d.long - 10*time.Minute)
 		}
 	case actStorm:
-		r.bring(r.world.LoadIn(r.watched[d.n%uint64(len(r.watched))].ID, stormEvents))
+		id := r.watched[d.n%uint64(len(r.watched))].ID
+		r.happen(func() []sim.Delivery { return r.world.LoadIn(id, stormEvents) })
 	case actScan:
 		r.scan("request", processor.Extent{})
 	case actWatch:
@@ -229,7 +232,7 @@ var garbage = [][]byte{
 var lacking = []string{"s3:GetBucketLocation", "s3:ListAllMyBuckets", "ec2:DescribeInstances", "iam:GetUser", "s3:GetBucketPolicy", "ec2:DescribeSecurityGroups"}
 
 // step lets somebody in the organisation do something.
-func (r *run) step() { r.bring(r.world.Step(r.now())) }
+func (r *run) step() { r.happen(func() []sim.Delivery { return r.world.Step(r.now()) }) }
 
 // stormEvents come of one account within seconds, where all of them together
 // have about one in five seconds otherwise.
@@ -299,6 +302,7 @@ func (r *run) calmDown() {
 	r.log.SetFaults(streammemory.Faults{}, r.rng)
 	r.faults = sim.Faults{}
 	r.world.SetFaults(r.faults)
+	time.Sleep(staleFor) // until every read shows what happened last
 }
 
 // settle waits until nothing is left to do. If something was missed that no

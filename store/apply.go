@@ -238,29 +238,35 @@ func ApplyTransition(f *qrie.Finding, t *qrie.Transition) bool {
 }
 
 // explain adds events to the causes of a finding in whose spans they are. What
-// may be behind the opening and the resolving is behind the resolving, which
-// came last, unless it is known to be behind the opening. It reports false, and
-// changes nothing, if no event says what is not known yet.
+// may be behind the opening and the resolving is told of both, unless it is known
+// to be behind one of them. It reports false, and changes nothing, if no event says
+// what is not known yet.
 func explain(f *qrie.Finding, t *qrie.Transition) bool {
 	if f.ID == "" {
 		return false
 	}
-	opening, found := t.Cause.Events, false
+	opening, told, found := t.Cause.Events, t.Cause.Attribution, false
 	if was := f.ResolvedCause; was != nil {
 		var resolving []qrie.Event
 		opening = nil
 		for _, e := range t.Cause.Events {
-			if was.Spans(e) && !f.Cause.Lists(e) {
+			mayResolve := was.Spans(e) && !f.Cause.Lists(e)
+			if mayResolve {
 				resolving = append(resolving, e)
-			} else {
+			}
+			mayOpen := f.Cause.Spans(e) && !was.Lists(e)
+			if mayOpen {
 				opening = append(opening, e)
 			}
+			if mayOpen && mayResolve {
+				told = qrie.AttributionAmbiguous
+			}
 		}
-		if cause, ok := was.Explain(resolving); ok {
+		if cause, ok := was.Explain(resolving, told); ok {
 			f.ResolvedCause, t.Cause, found = &cause, cause, true
 		}
 	}
-	if cause, ok := f.Cause.Explain(opening); ok {
+	if cause, ok := f.Cause.Explain(opening, told); ok {
 		f.Cause = cause
 		if !found {
 			t.Cause, found = cause, true

@@ -141,12 +141,12 @@ func TestExplainTellsOpeningFromResolving(t *testing.T) {
 	}{
 		"of the opening":             {finding(nil, nil), events{made}, events{made}, nil, events{made}},
 		"of the resolving":           {finding(nil, nil), events{mended}, nil, events{mended}, events{mended}},
-		"of either":                  {finding(nil, nil), events{both}, nil, events{both}, events{both}},
+		"of either":                  {finding(nil, nil), events{both}, events{both}, events{both}, events{both}},
 		"one of each":                {finding(nil, nil), events{made, mended}, events{made}, events{mended}, events{mended}},
 		"of none":                    {finding(nil, nil), events{at("later", noon.Add(time.Hour))}, nil, nil, nil},
 		"told again, as the opening": {finding(events{both}, nil), events{both}, events{both}, nil, nil},
 		"told again, as the other":   {finding(nil, events{both}), events{both}, nil, events{both}, nil},
-		"one more than are listed":   {finding(nil, many), events{both}, nil, qrie.NewestEvents(many), nil},
+		"one more than are listed":   {finding(nil, many), events{both}, events{both}, qrie.NewestEvents(many), events{both}},
 	} {
 		tr := qrie.Transition{Kind: qrie.Explained, Finding: "f", Cause: qrie.Cause{Events: c.late}}
 		f := c.f
@@ -155,6 +155,9 @@ func TestExplainTellsOpeningFromResolving(t *testing.T) {
 		}
 		if diff := cmp.Diff([]events{c.opening, c.resolving}, []events{f.Cause.Events, f.ResolvedCause.Events}, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s: events of the opening and the resolving (-want +got):\n%s", name, diff)
+		}
+		if name == "of either" && (f.Cause.Attribution != qrie.AttributionAmbiguous || f.ResolvedCause.Attribution != qrie.AttributionAmbiguous) {
+			t.Errorf("it is %s behind the opening and %s behind the resolving", f.Cause.Attribution, f.ResolvedCause.Attribution)
 		}
 		if diff := cmp.Diff(c.told, tr.Cause.Events); c.told != nil && diff != "" {
 			t.Errorf("%s: events that are told (-want +got):\n%s", name, diff)

@@ -166,8 +166,9 @@ type Evaluation struct {
 	Reread bool
 	// Explains is set, with Reread, when nothing was judged either and events
 	// that came late tell who made what is stored. Each transition is then
-	// Explained, with those events as its Cause; the store finds out what of a
-	// finding they explain, if anything. Its Version is Base+1 and its ID made
+	// Explained, with those events as its Cause (Ambiguous if they may be behind
+	// another change instead); the store finds out what of a finding they explain,
+	// if anything. Its Version is Base+1 and its ID made
 	// from that, so that each telling is kept. The newest version takes
 	// Next.Cause. Writing it twice is ErrConflict.
 	Explains bool

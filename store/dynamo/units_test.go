@@ -405,7 +405,7 @@ func TestUnitsOfAnExplanation(t *testing.T) {
 		}
 		late := []qrie.Event{{ID: c.name, Name: "PutBucketPolicy", Time: c.at, Actor: qrie.Actor{Kind: qrie.ActorHuman, Name: "mira@example.com"}}}
 		e := store.Evaluation{Base: old.Version, Next: old, Reread: true, Explains: true}
-		e.Next.Cause, _ = old.Cause.Explain(late)
+		e.Next.Cause, _ = old.Cause.Explain(late, qrie.AttributionUnknown)
 		e.Next.Explained = append([]string{c.name}, old.Explained...)
 		for _, policy := range []string{public, unsafely} {
 			id := ref.FindingID(policy)

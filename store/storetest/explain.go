@@ -14,7 +14,7 @@ func (w *world) late(ref qrie.Ref, policies []string, events ...qrie.Event) stor
 	w.Helper()
 	stored := w.state(ref)
 	next := stored
-	next.Cause, _ = stored.Cause.Explain(events)
+	next.Cause, _ = stored.Cause.Explain(events, qrie.AttributionUnknown)
 	for _, e := range events {
 		next.Explained = append([]string{e.ID}, next.Explained...)
 	}
