@@ -35,7 +35,11 @@ func (s *session) explainLate(ctx context.Context, ref qrie.Ref, events []qrie.E
 		if !s.s.Valid() {
 			return "", errSessionEnded
 		}
-		err = s.w.Store.Apply(ctx, explanation(whole, late, told, s.explainable(whole), s.w.Now()))
+		policies, err := s.explainable(ctx, whole)
+		if err != nil {
+			return "", err
+		}
+		err = s.w.Store.Apply(ctx, explanation(whole, late, told, policies, s.w.Now()))
 		if err == nil {
 			return "explained", nil
 		}
@@ -47,21 +51,26 @@ func (s *session) explainLate(ctx context.Context, ref qrie.Ref, events []qrie.E
 	return "", fmt.Errorf("explain %s: it changed five times meanwhile", ref)
 }
 
-// explainable are the policies that may have a finding of a resource, each with
+// explainable are the policies that have had a finding of a resource, each with
 // the generation at which it was judged. A tombstone has no heads to tell.
-func (s *session) explainable(stored store.Resource) map[string]int64 {
+func (s *session) explainable(ctx context.Context, stored store.Resource) (map[string]int64, error) {
 	out := map[string]int64{}
 	for policy, h := range stored.Heads {
 		if h.Openings > 0 {
 			out[policy] = h.Generation
 		}
 	}
-	if stored.Deleted {
-		for _, p := range s.w.desk.current().programs[stored.Ref.Type] {
-			out[p.policy.ID] = p.launch.Generation
-		}
+	if !stored.Deleted {
+		return out, nil
 	}
-	return out
+	found, err := s.w.Store.ListFindings(ctx, store.FindingQuery{Resource: stored.Ref.ResourceID()}, store.PageRequest{Size: store.MaxTransitions})
+	if err != nil {
+		return nil, fmt.Errorf("read the findings of %s: %w", stored.Ref, err)
+	}
+	for _, f := range found.Items {
+		out[f.Policy] = f.Generation
+	}
+	return out, nil
 }
 
 // lateEvents are those that can have made the last change of a resource or an

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -74,35 +75,35 @@ func (r *run) failing() map[string]bool {
 	return out
 }
 
-// judgeCauses sees to it that a cause is never said to be exact and is another: the
-// one event that is named is of the change that opened or closed the finding in the
+// judgeCauses counts the causes that are said to be exact, and those of them of
+// which the event is not of the change that opened or closed the finding in the
 // world. Nobody can know where events were lost, or where AWS showed what was no
 // longer so.
-func (r *run) judgeCauses(found []qrie.Finding) {
+func (r *run) judgeCauses(found []qrie.Finding) (exact int, wrong []string) {
 	if r.blind || r.plan.world.Stale > 0 {
-		return
+		return 0, nil
+	}
+	judge := func(what string, f qrie.Finding, c qrie.Cause, all []maker) {
+		if c.Attribution != qrie.AttributionExact {
+			return
+		}
+		exact++
+		// AWS may have been at work on it when it was seen before.
+		if !slices.ContainsFunc(all, func(m maker) bool {
+			return slices.Contains(m.events, c.Events[0].ID) && !m.at.After(c.Before) &&
+				(c.After.IsZero() || m.at.Add(r.plan.world.Work).After(c.After))
+		}) {
+			wrong = append(wrong, fmt.Sprintf("the %s of %s on %s between %s and %s is said to be by %s", what, f.Policy, f.Ref.Key(), c.After, c.Before, c.Events[0].ID))
+		}
 	}
 	for _, f := range found {
-		name := f.Policy + " on " + f.Ref.Key()
 		switch f.Resolution {
 		case qrie.ResolvedFixed, qrie.ResolvedDeleted:
-			r.judgeCause("resolving of "+name, *f.ResolvedCause, r.makers.closed[f.ID])
+			judge("resolving", f, *f.ResolvedCause, r.makers.closed[f.ID])
 			fallthrough
 		case "":
-			r.judgeCause("opening of "+name, f.Cause, r.makers.opened[f.ID])
+			judge("opening", f, f.Cause, r.makers.opened[f.ID])
 		}
 	}
-}
-
-func (r *run) judgeCause(what string, c qrie.Cause, all []maker) {
-	var made []string
-	for _, m := range all {
-		// AWS may have been at work on it when it was seen before.
-		if !m.at.After(c.Before) && (c.After.IsZero() || m.at.Add(r.plan.world.Work).After(c.After)) {
-			made = append(made, m.events...)
-		}
-	}
-	if c.Attribution == qrie.AttributionExact && !slices.Contains(made, c.Events[0].ID) {
-		r.watch.wrong("%s between %s and %s is said to be by %s, and was by %q", what, c.After, c.Before, c.Events[0].ID, made)
-	}
+	return exact, wrong
 }

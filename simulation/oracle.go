@@ -24,7 +24,6 @@ func (r *run) judge(snap storememory.Snapshot) {
 	truth := r.truth()
 	r.judgeResources(snap.Resources, truth)
 	r.judgeFindings(snap.Findings, truth, set.Launches)
-	r.judgeCauses(snap.Findings)
 	r.judgeHistory(snap.Transitions, snap.Findings)
 	r.judgeCounters(snap)
 }

@@ -28,6 +28,8 @@ type Outcome struct {
 	Events      int           // of the organisation
 	Transitions int           // of findings
 	Virtual     time.Duration // how long it took
+	Exact       int           // causes that are said to be exact, where they can be known
+	Mistaken    []string      // those of them that are another's
 }
 
 // Run runs a seed to its end. It must be called in a bubble of
@@ -48,7 +50,8 @@ func Run(seed uint64, trace io.Writer) Outcome {
 	for _, f := range snap.Findings {
 		r.trace.note(r.now(), "finding %s %s %s version %d", f.ID, f.State, f.Resolution, f.Version)
 	}
-	return Outcome{Digest: r.trace.end(), Wrong: r.watch.all(), Calls: r.trace.calls, Events: r.events, Transitions: len(snap.Transitions), Virtual: r.now().Sub(epoch)}
+	exact, mistaken := r.judgeCauses(snap.Findings)
+	return Outcome{Exact: exact, Mistaken: mistaken, Digest: r.trace.end(), Wrong: r.watch.all(), Calls: r.trace.calls, Events: r.events, Transitions: len(snap.Transitions), Virtual: r.now().Sub(epoch)}
 }
 
 // run is a seed while it runs.
