@@ -15,6 +15,12 @@ describe("the words of a cause", () => {
     });
   });
 
+  test("ambiguous: one event that may be it, and may not", () => {
+    const cause = { attribution: "ambiguous" as const, events: [event()] };
+    expect(causeLine(cause)).toMatch(/^perhaps /);
+    expect(causeWords(cause, now).headline).toContain("may have made the change");
+  });
+
   test("ambiguous: nobody is named in the sentence", () => {
     const cause = { attribution: "ambiguous" as const, events: [event(), event({ id: "e-2" })] };
     const words = causeWords(cause, now);

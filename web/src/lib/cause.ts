@@ -28,7 +28,10 @@ export function causeWords(cause: Cause, now: number, detectedInMs?: number): Ca
   }
   if (cause.attribution === "ambiguous" && cause.events.length > 0) {
     return {
-      headline: `One of ${cause.events.length} events made this change; which one cannot be told`,
+      headline:
+        cause.events.length === 1
+          ? "This event may have made the change; it may also be older, or by somebody who was not seen"
+          : `One of ${cause.events.length} events made this change; which one cannot be told`,
       details: [...note(cause), ...detected],
     };
   }
@@ -64,7 +67,11 @@ export function eventDetails(event: CauseEvent): string[] {
 export function causeLine(cause: Cause): string {
   const event = cause.events[0];
   if (cause.attribution === "exact" && event) return `${event.actor.name} · ${event.name}`;
-  if (cause.attribution === "ambiguous") return `one of ${cause.events.length} events`;
+  if (cause.attribution === "ambiguous" && event) {
+    return cause.events.length === 1
+      ? `perhaps ${event.actor.name} · ${event.name}`
+      : `one of ${cause.events.length} events`;
+  }
   return cause.note ?? "cause unknown";
 }
 
