@@ -169,9 +169,10 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		}
 	}
 	if stored != nil && !unchanged {
-		// They may be behind this change or the last. Of the last they are told first,
-		// so that a crash between the two cannot lose it.
-		if late := lateEvents(*stored, m.Events); len(late) > 0 {
+		// What came before the last change was seen may be behind that or this. Of the
+		// last it is told first, so that a crash between the two cannot lose it.
+		late := slices.DeleteFunc(lateEvents(*stored, m.Events), func(e qrie.Event) bool { return mayFollow(e, stored.ChangedAt) })
+		if len(late) > 0 {
 			if _, err := s.explainLate(ctx, m.Ref, late, qrie.AttributionAmbiguous, ""); err != nil {
 				return "", err
 			}
