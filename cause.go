@@ -56,10 +56,9 @@ func (c Cause) Unsure() Cause {
 	return c
 }
 
-// staleReads is how old what AWS shows may be: a change may have happened so long
-// before the observation that did not show it yet. Event times are whole seconds,
-// cut off.
-const staleReads = 35*time.Second + time.Second
+// StaleReads is how old what AWS shows may be: most services show a change at once,
+// and within seconds at the latest.
+const StaleReads = 35 * time.Second
 
 // Spans reports whether the event can have made the change: it happened between the
 // observations that the change lies between, or so shortly before the first that
@@ -68,7 +67,7 @@ func (c Cause) Spans(e Event) bool {
 	if c.Before.IsZero() {
 		return false // no change of the resource was behind it
 	}
-	return e.Time.Add(staleReads).After(c.After) && !e.Time.After(c.Before)
+	return e.MayFollow(c.After.Add(-StaleReads)) && !e.Time.After(c.Before)
 }
 
 // Lists reports whether the event is one of those behind the change.

@@ -21,6 +21,10 @@ type Event struct {
 	Wide bool `json:"wide,omitempty"`
 }
 
+// MayFollow reports whether the event may have happened after a moment: its time is
+// cut off to whole seconds.
+func (e Event) MayFollow(at time.Time) bool { return e.Time.Add(time.Second).After(at) }
+
 // Actor is who called the API, as far as CloudTrail tells.
 type Actor struct {
 	Kind     ActorKind `json:"kind"`

@@ -47,12 +47,8 @@ func sure(stored *store.Resource, ref qrie.Ref, e qrie.Event) bool {
 	if stored == nil {
 		return creates(ref, []qrie.Event{e})
 	}
-	return mayFollow(e, stored.ChangedAt) || begun(stored, e)
+	return e.MayFollow(stored.ChangedAt) || begun(stored, e)
 }
-
-// mayFollow reports whether an event may have happened after a moment: its time is
-// in whole seconds, cut off.
-func mayFollow(e qrie.Event, at time.Time) bool { return e.Time.Add(time.Second).After(at) }
 
 // begun reports whether AWS was still at work on what an event had asked for.
 func begun(stored *store.Resource, e qrie.Event) bool {

@@ -24,7 +24,7 @@ func TestNextLook(t *testing.T) {
 			if !ok || next.pause != want {
 				t.Errorf("%s after the event, attempt %d: next look in %s (%v), want %s", age, attempt, next.pause, ok, want)
 			}
-			if shows := age+want > settle; next.settled != shows {
+			if shows := age+want > qrie.StaleReads; next.settled != shows {
 				t.Errorf("a look %s after the event shows what it did: %v, want %v", age+want, next.settled, shows)
 			}
 		}

@@ -97,13 +97,9 @@ func (m touched) fromStream() bool {
 	return len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent && !m.Planned
 }
 
-// How long after an event AWS's reads may be older than it. Most services show
-// a change at once and within seconds at the latest; IAM, which is replicated
-// to every Region, within minutes.
-const (
-	settle     = 35 * time.Second
-	settleHome = 5*time.Minute + settle
-)
+// settleHome is how long after an event IAM's reads may be older than it: IAM is
+// replicated to every Region within minutes.
+const settleHome = 5*time.Minute + qrie.StaleReads
 
 // covered reports whether what is stored was observed so long after the newest
 // event that it shows what that event did. What AWS was at work on then it does not
@@ -122,7 +118,7 @@ func settleOf(ref qrie.Ref) time.Duration {
 	if t, ok := resources.Find(ref.Type); ok && t.Home {
 		return settleHome
 	}
-	return settle
+	return qrie.StaleReads
 }
 
 // attempt does one refresh. An error means: try again soon, nothing is lost.
@@ -171,7 +167,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	if stored != nil && !unchanged {
 		// What came before the last change was seen may be behind that or this. Of the
 		// last it is told first, so that a crash between the two cannot lose it.
-		late := slices.DeleteFunc(lateEvents(*stored, m.Events), func(e qrie.Event) bool { return mayFollow(e, stored.ChangedAt) })
+		late := slices.DeleteFunc(lateEvents(*stored, m.Events), func(e qrie.Event) bool { return e.MayFollow(stored.ChangedAt) })
 		if len(late) > 0 {
 			if _, err := s.explainLate(ctx, m.Ref, late, qrie.AttributionAmbiguous, ""); err != nil {
 				return "", err

@@ -18,6 +18,14 @@ func databaseDocument(status string, public bool) string {
 	return fmt.Sprintf(`{"DBInstance":{"DBInstanceIdentifier":"orders","DBInstanceStatus":%q,"PubliclyAccessible":%v}}`, status, public)
 }
 
+// publicDatabase is one that is known, and in reach of the internet.
+func (r *rig) publicDatabase() qrie.Ref {
+	r.Helper()
+	orders := database("orders")
+	r.known(orders, databaseDocument("available", true))
+	return orders
+}
+
 // asks publishes the event of a call on a database, whose status is to be seen
 // when it comes.
 func (r *rig) asks(ref qrie.Ref, call, document string) (event string) {
@@ -42,8 +50,7 @@ func causes(f qrie.Finding) string {
 // AWS deletes a database for minutes, and no event tells the end.
 func TestDeletionThatTakesLong(t *testing.T) {
 	bubbled(t, func(r *rig) {
-		orders := database("orders")
-		r.known(orders, databaseDocument("available", true))
+		orders := r.publicDatabase()
 		event := r.asks(orders, "DeleteDBInstance", databaseDocument("deleting", true))
 		time.Sleep(8 * time.Minute)
 		if f := r.finding(orders, publicAccess); f.State != qrie.Active {
@@ -62,8 +69,7 @@ func TestDeletionThatTakesLong(t *testing.T) {
 // asked.
 func TestChangeThatTakesLong(t *testing.T) {
 	bubbled(t, func(r *rig) {
-		orders := database("orders")
-		r.known(orders, databaseDocument("available", true))
+		orders := r.publicDatabase()
 		event := r.asks(orders, "ModifyDBInstance", databaseDocument("modifying", true))
 		time.Sleep(12 * time.Minute)
 		r.aws.put(orders, databaseDocument("available", false))
@@ -83,8 +89,7 @@ func TestChangeThatTakesLong(t *testing.T) {
 // What is asked for meanwhile may be behind the end as well.
 func TestChangeBesideAnother(t *testing.T) {
 	bubbled(t, func(r *rig) {
-		orders := database("orders")
-		r.known(orders, databaseDocument("available", true))
+		orders := r.publicDatabase()
 		first := r.asks(orders, "ModifyDBInstance", databaseDocument("modifying", true))
 		time.Sleep(10 * time.Minute)
 		second := r.asks(orders, "ModifyDBInstance", databaseDocument("available", false))
@@ -116,8 +121,7 @@ func TestScanFindsWorkUnderWay(t *testing.T) {
 // What never ends costs few reads.
 func TestWorkWithoutEnd(t *testing.T) {
 	bubbled(t, func(r *rig) {
-		orders := database("orders")
-		r.known(orders, databaseDocument("available", true))
+		orders := r.publicDatabase()
 		before := r.reads(orders)
 		r.asks(orders, "DeleteDBInstance", databaseDocument("deleting", true))
 		time.Sleep(24 * time.Hour)

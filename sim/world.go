@@ -208,26 +208,20 @@ func (w *World) set(t *thing, s state, at time.Time) {
 	t.atWork, t.done = nil, time.Time{}
 	if w.faults.Work > 0 {
 		if t.atWork = atWork(t.now, s); t.atWork != nil {
-			t.done = t.shown(at).Add(time.Duration(w.rng.Int64N(int64(w.faults.Work))) + 1)
+			t.done = latest(t.settles, at).Add(time.Duration(w.rng.Int64N(int64(w.faults.Work))) + 1)
 		}
 	}
 	t.now = s
 }
 
-// shown is when every read shows that something was changed at a time.
-func (t *thing) shown(at time.Time) time.Time {
-	if t.settles.After(at) {
-		return t.settles
-	}
-	return at
-}
-
 // rests is when every read shows the present state.
-func (t *thing) rests() time.Time {
-	if t.done.After(t.settles) {
-		return t.done
+func (t *thing) rests() time.Time { return latest(t.done, t.settles) }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return t.settles
+	return b
 }
 
 // remove deletes a thing. It stays known until no read may show it.

@@ -128,6 +128,46 @@ func (e Evaluation) Normal() Evaluation {
 	return e
 }
 
+// Follow is what a resource as stored (the zero Resource if none is) becomes by an
+// evaluation, as Normal gives it, that was admitted over it.
+func (e Evaluation) Follow(old Resource) Resource {
+	next := e.Next
+	next.Version = e.Base + 1
+	next.ListedAt = latest(old.ListedAt, next.ListedAt)
+	if e.Reread {
+		next.ObservedAt = old.ObservedAt
+	}
+	if old.Version > 0 {
+		next.FirstSeen = old.FirstSeen
+	} else if next.FirstSeen.IsZero() {
+		next.FirstSeen = next.ObservedAt
+	}
+	if e.Changed {
+		next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
+		if next.Deleted {
+			next.Document = nil
+		}
+		return next
+	}
+	next.ChangedAt, next.Document = old.ChangedAt, old.Document
+	if !e.Explains {
+		next.Cause = old.Cause
+	}
+	if !e.Reread && len(e.Transitions) == 0 {
+		// No document came with it, so nothing that a document tells has changed.
+		next.Ref, next.Deleted, next.Name, next.Tags = old.Ref, old.Deleted, old.Name, old.Tags
+		next.Explained, next.Missing, next.Ties, next.Unfinished = old.Explained, old.Missing, old.Ties, old.Unfinished
+	}
+	return next
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // boundEvidence keeps the first violations and then the first pointers that
 // there is room for. Total still counts all.
 func boundEvidence(e qrie.Evidence) qrie.Evidence {

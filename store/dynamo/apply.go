@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -152,29 +151,11 @@ func judgedBy(transitions []qrie.Transition) (out []string) {
 // next is what is to be stored.
 func (w *writing) next() stored {
 	e, old := w.e, w.old
-	next := stored{Resource: e.Next, document: old.document, history: old.history, known: old.known}
-	next.Version = e.Base + 1
+	next := stored{Resource: e.Follow(old.Resource), document: old.document, history: old.history, known: old.known}
 	next.Resource.Document = nil
-	if e.Reread {
-		next.ObservedAt = old.ObservedAt
-	}
-	if old.Version == 0 {
-		next.FirstSeen = cmp.Or(next.FirstSeen, next.ObservedAt)
-	} else {
-		next.FirstSeen, next.ListedAt = old.FirstSeen, latest(old.ListedAt, next.ListedAt)
-	}
 	if !e.Changed {
-		next.ChangedAt = old.ChangedAt
-		if !e.Explains {
-			next.Cause = old.Cause
-		}
-		if !e.Reread && len(e.Transitions) == 0 {
-			next.Ref, next.Name, next.Tags = old.Ref, old.Name, old.Tags
-			next.Explained, next.Missing, next.Ties, next.Unfinished = old.Explained, old.Missing, old.Ties, old.Unfinished
-		}
 		return next
 	}
-	next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
 	next.document = w.version
 	next.history++
 	if next.history >= store.MaxVersions+versionSlack {

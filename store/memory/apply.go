@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/store"
@@ -75,52 +74,21 @@ func (s *state) write(id string, r resource) {
 	s.resources[id] = r
 }
 
-// follow is what an evaluation makes of a resource.
+// follow is what an evaluation makes of a resource and its history.
 func follow(old resource, e store.Evaluation) resource {
-	next := resource{Resource: e.Next, versions: old.versions}
-	next.Version = e.Base + 1
-	next.ListedAt = latest(old.ListedAt, next.ListedAt)
-	if e.Reread {
-		next.ObservedAt = old.ObservedAt
-	}
-	if old.Version > 0 {
-		next.FirstSeen = old.FirstSeen
-	} else if next.FirstSeen.IsZero() {
-		next.FirstSeen = next.ObservedAt
-	}
+	next := resource{Resource: e.Follow(old.Resource), versions: old.versions}
 	if !e.Changed {
-		next.ChangedAt, next.Document = old.ChangedAt, old.Document
-		if !e.Explains {
-			next.Cause = old.Cause
-		}
-		if !e.Reread && len(e.Transitions) == 0 {
-			// No document came with it, so nothing that a document tells has
-			// changed.
-			next.Ref, next.Deleted, next.Name, next.Tags = old.Ref, old.Deleted, old.Name, old.Tags
-			next.Explained, next.Missing, next.Ties, next.Unfinished = old.Explained, old.Missing, old.Ties, old.Unfinished
-		}
 		if n := len(next.versions); e.Explains && n > 0 {
 			next.versions = slices.Clone(next.versions) // whoever reads the old ones may still do so
 			next.versions[n-1].Cause = next.Cause
 		}
 		return next
 	}
-	next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
-	if next.Deleted {
-		next.Document = nil
-	}
 	// A slice of its own: whoever reads the old one may still do so.
 	keep := old.versions[max(0, len(old.versions)+1-store.MaxVersions):]
 	next.versions = append(keep[:len(keep):len(keep)], store.Version{Resource: next.Ref.ResourceID(), Version: next.Version,
 		ObservedAt: next.ObservedAt, Deleted: next.Deleted, Cause: next.Cause, Document: next.Document})
 	return next
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // transit brings a finding to where a transition leads and adds the transition

@@ -23,6 +23,13 @@ func (s *state) count(t *store.Tally) {
 	}
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // read gives the counters of one account, of each, or the totals, without
 // those that are zero.
 func (s *Store) read(ctx context.Context, d store.Dimension, account string) (store.Counts, error) {
