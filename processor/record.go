@@ -48,10 +48,13 @@ var (
 // touched is a mark on its way through the stream: one resource with the
 // events that name it, merged.
 type touched struct {
-	Ref     qrie.Ref        `json:"ref"`
-	Reason  qrie.MarkReason `json:"reason"`
-	Events  []qrie.Event    `json:"events,omitempty"` // newest first, at most qrie.MaxCauseEvents
-	Attempt int             `json:"attempt,omitempty"`
+	Ref    qrie.Ref        `json:"ref"`
+	Reason qrie.MarkReason `json:"reason"`
+	Events []qrie.Event    `json:"events,omitempty"` // newest first, at most qrie.MaxCauseEvents
+	// More is set once an event was left out of Events. That these were handled
+	// then says nothing of that one.
+	More    bool `json:"more,omitempty"`
+	Attempt int  `json:"attempt,omitempty"`
 	// Through is set where the events name another resource, which refers to
 	// this one.
 	Through bool `json:"through,omitempty"`
@@ -72,7 +75,8 @@ func (t *touched) line() int {
 func (t *touched) merge(o touched) {
 	t.Planned = !t.fromStream() || !o.fromStream()
 	t.Through = t.Through || o.Through
-	t.Events = qrie.NewestEvents(t.Events, o.Events)
+	t.join(o.Events)
+	t.More = t.More || o.More
 	t.Attempt = min(t.Attempt, o.Attempt)
 	if o.Reason == qrie.ReasonEvent {
 		t.Reason = qrie.ReasonEvent
@@ -80,6 +84,19 @@ func (t *touched) merge(o touched) {
 	if t.Ref.ARN == "" {
 		t.Ref.ARN = o.Ref.ARN
 	}
+}
+
+// join adds events, as many as a mark lists.
+func (t *touched) join(events []qrie.Event) {
+	before := t.Events
+	t.Events = qrie.NewestEvents(before, events)
+	if len(t.Events) < qrie.MaxCauseEvents {
+		return
+	}
+	leftOut := func(e qrie.Event) bool {
+		return !slices.ContainsFunc(t.Events, func(kept qrie.Event) bool { return kept.ID == e.ID })
+	}
+	t.More = t.More || slices.ContainsFunc(before, leftOut) || slices.ContainsFunc(events, leftOut)
 }
 
 // scanTask lists one page of a type in an account and Region.

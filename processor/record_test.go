@@ -137,6 +137,56 @@ func TestMergeKeepsTheNewestEvents(t *testing.T) {
 	}
 }
 
+func TestMergeTellsWhetherEventsWereLeftOut(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	of := func(numbers ...int) touched {
+		m := touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent}
+		for _, n := range numbers {
+			m.merge(touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent, Events: []qrie.Event{{ID: fmt.Sprint(n), Time: at.Add(time.Duration(n) * time.Second)}}})
+		}
+		return m
+	}
+	for _, c := range []struct {
+		name     string
+		mark     touched
+		merged   touched
+		leaveOut bool
+	}{
+		{"copies", of(1, 2, 3, 4, 5), of(1, 2, 3, 4, 5), false},
+		{"a part", of(1, 2, 3, 4, 5), of(4), false},
+		{"fewer than fit", of(1, 2), of(3, 4), false},
+		{"an older one", of(1, 2, 3, 4, 5), of(0), true},
+		{"a newer one", of(1, 2, 3, 4, 5), of(6), true},
+		{"one that left some out", of(1), of(1, 2, 3, 4, 5, 6), true},
+	} {
+		if c.mark.merge(c.merged); c.mark.More != c.leaveOut {
+			t.Errorf("%s: more is %v", c.name, c.mark.More)
+		}
+	}
+}
+
+// What is left out of a mark is not listed among the events that were handled.
+func TestMarkOfMoreEventsThanItListsIsNotPassedOver(t *testing.T) {
+	s := &session{}
+	of := func(id string, at int64) touched {
+		return touched{Ref: ref("1", "a"), Reason: qrie.ReasonEvent, Events: []qrie.Event{{ID: id, Time: time.Unix(at, 0)}}}
+	}
+	m := of("e0", 100)
+	for i := range qrie.MaxCauseEvents {
+		m.merge(of(fmt.Sprint("e", i), int64(100+i)))
+	}
+	for _, e := range m.Events {
+		s.seen.add(e.ID + m.Ref.Key())
+	}
+	if !s.handled(m) {
+		t.Error("a copy is handled again")
+	}
+	m.merge(of("late", 1))
+	if s.handled(m) {
+		t.Error("an event that nobody has handled is passed over")
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	good, err := encode(kindMark, "k", []touched{{Ref: ref("1", "a")}})
 	if err != nil {

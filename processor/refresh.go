@@ -80,7 +80,7 @@ func (s *session) mark(m touched, outcome string) {
 // handled reports whether every event of the mark was handled before. A look
 // that a first look asked for is never skipped.
 func (s *session) handled(m touched) bool {
-	if !m.fromStream() {
+	if !m.fromStream() || m.More {
 		return false
 	}
 	for _, e := range m.Events {
@@ -193,7 +193,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		planned <- nil
 	}
 	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account})
-	if err := errors.Join(err, <-planned); err != nil || outcome == "stale" {
+	if err := errors.Join(err, <-planned); err != nil || outcome != "" {
 		return outcome, err
 	}
 	if !eval.Changed {
@@ -244,19 +244,20 @@ func (s *session) decide(ctx context.Context, l look) (store.Evaluation, string,
 			return eval, "stale", nil
 		case errors.Is(err, qrie.ErrConflict):
 			s.w.metrics.conflicts.WithLabelValues("version").Inc()
-			if l.stored, err = s.state(ctx, l.obs.Ref); err != nil {
-				return eval, "", err
-			}
 		case errors.Is(err, qrie.ErrGeneration):
 			s.w.metrics.conflicts.WithLabelValues("generation").Inc()
-			if err := s.w.desk.reload(ctx); err != nil {
-				return eval, "", err
-			}
-			if l.stored, err = s.state(ctx, l.obs.Ref); err != nil {
-				return eval, "", err
-			}
 		default:
 			return eval, "", fmt.Errorf("write %s: %w", l.obs.Ref, err)
+		}
+		if err := s.w.desk.reload(ctx); err != nil {
+			return eval, "", err
+		}
+		var watched bool
+		if l.account, watched = s.w.desk.account(l.obs.Ref.Account); !watched {
+			return eval, "unknown_account", nil
+		}
+		if l.stored, err = s.state(ctx, l.obs.Ref); err != nil {
+			return eval, "", err
 		}
 	}
 	return store.Evaluation{}, "", fmt.Errorf("write %s: it changed five times while it was judged", l.obs.Ref)

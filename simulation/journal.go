@@ -73,6 +73,7 @@ type mark struct {
 	Ref     qrie.Ref        `json:"ref"`
 	Reason  qrie.MarkReason `json:"reason"`
 	Events  []qrie.Event    `json:"events"`
+	More    bool            `json:"more"` // events were left out
 	Attempt int             `json:"attempt"`
 }
 
@@ -199,7 +200,7 @@ func (w *watch) undone(a arrived, dirty map[string]bool) string {
 		}
 		need := a.at
 		fromStream := len(m.Events) > 0 && m.Attempt == 0 && m.Reason == qrie.ReasonEvent
-		if fromStream {
+		if fromStream && !m.More {
 			need = time.Time{}
 			for _, e := range m.Events {
 				if at := w.first[e.ID+key]; at.After(need) {

@@ -120,6 +120,9 @@ func (e Evaluation) Normal() Evaluation {
 	if e.Next.Deleted {
 		e.Next.DueAt = time.Time{}
 	}
+	if e.Changed {
+		e.Next.ChangedAt = latest(e.Next.ChangedAt, e.Next.ObservedAt)
+	}
 	e.Next.Explained = e.Next.Explained[:min(len(e.Next.Explained), MaxExplained)]
 	e.Transitions = slices.Clone(e.Transitions)
 	for i := range e.Transitions {
@@ -143,7 +146,6 @@ func (e Evaluation) Follow(old Resource) Resource {
 		next.FirstSeen = next.ObservedAt
 	}
 	if e.Changed {
-		next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
 		if next.Deleted {
 			next.Document = nil
 		}

@@ -79,11 +79,10 @@ func closeResource(ctx context.Context, s Store, ref qrie.Ref, at time.Time) (fo
 
 // removal is the evaluation that closes a resource.
 func removal(stored Resource, at time.Time) Evaluation {
-	if !at.After(stored.ObservedAt) {
-		at = stored.ObservedAt.Add(1) // by a clock that was ahead; an older tombstone would never be written
-	}
 	next := stored
-	next.ObservedAt, next.ListedAt, next.ChangedAt = at, at, at
+	// Nothing was observed, and the clock of whoever removes an account is not that
+	// of AWS: if the account is watched again, whatever is seen then is newer.
+	next.ObservedAt, next.ChangedAt = stored.ObservedAt.Add(1), at
 	next.Deleted, next.Document, next.Hash, next.DueAt = true, nil, "", time.Time{}
 	next.Tags, next.Missing, next.Ties, next.Unfinished, next.Heads = nil, nil, "", false, map[string]Head{}
 	next.Cause = qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Note: "the account is no longer watched"}

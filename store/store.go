@@ -114,7 +114,7 @@ type Resource struct {
 	Tags       map[string]string // at most 50, as AWS allows
 	Version    int64             // grows by one with every Apply that succeeded; 0 is "none stored"
 	ObservedAt time.Time         // of the newest observation, changed or not
-	ChangedAt  time.Time         // of the newest observation that differed
+	ChangedAt  time.Time         // of the newest observation that differed, or of the removal of the account
 	FirstSeen  time.Time
 	ListedAt   time.Time // last time a scan listed it or an observation saw it
 	Deleted    bool
@@ -178,7 +178,7 @@ type Evaluation struct {
 type Version struct {
 	Resource   string // resource id
 	Version    int64
-	ObservedAt time.Time
+	ObservedAt time.Time // of the tombstone that the removal of an account leaves: when that was
 	Deleted    bool
 	Cause      qrie.Cause
 	Document   json.RawMessage // nil in lists

@@ -177,9 +177,9 @@ func (w *writing) writeVersion(ctx context.Context) error {
 	}
 	w.version = versionKey(w.e.Base+1) + hex.EncodeToString(nonce)
 	row := s.row(versionsTable, w.id, w.version)
-	row["ObservedAt"] = number(nanos(next.ObservedAt))
+	row["ObservedAt"] = number(nanos(next.ChangedAt))
 	row["Bucket"] = text(writtenShelf(bucketOf(w.id, listBuckets)))
-	row["Written"] = text(digits(nanos(next.ObservedAt)) + "#" + w.id)
+	row["Written"] = text(digits(nanos(next.ChangedAt)) + "#" + w.id)
 	if w.old.document != "" {
 		row["Prev"] = text(w.old.document)
 	}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
@@ -86,11 +85,8 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 			return nil, err
 		}
 	}
-	if c.Changed {
-		next.ChangedAt = latest(next.ChangedAt, next.ObservedAt)
-		if !next.Deleted {
-			c.document = compress(next.Document)
-		}
+	if c.Changed && !next.Deleted {
+		c.document = compress(next.Document)
 	}
 	return c, nil
 }
@@ -233,7 +229,7 @@ func haystack(r store.Resource) string { return store.Haystack(r.Name, r.Ref.ID,
 // long the history has become.
 func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (document, history int64, err error) {
 	res, err := tx.Exec("INSERT INTO qrie_versions (rid, version, observed_at, deleted, cause, document) VALUES (?, ?, ?, ?, ?, ?)",
-		c.rid, next.Version, nanos(next.ObservedAt), asInt(next.Deleted), c.cause, c.document)
+		c.rid, next.Version, nanos(next.ChangedAt), asInt(next.Deleted), c.cause, c.document)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -241,7 +237,7 @@ func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (do
 		return 0, 0, err
 	}
 	if next.Deleted {
-		if err := expire(tx, next.ObservedAt.Add(store.KeepTombstones), resourceExpiry, c.rid, next.Version); err != nil {
+		if err := expire(tx, next.ChangedAt.Add(store.KeepTombstones), resourceExpiry, c.rid, next.Version); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -256,10 +252,3 @@ func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (do
 
 // versionSlack lets one statement in so many trim the history.
 const versionSlack = 20
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
