@@ -19,12 +19,12 @@ processors=$(nproc)
 echo "== $seeds simulated runs from seed $first on, in $processors processes"
 pids=()
 for ((i = 0; i < processors; i++)); do
-  "$out/simulation.test" -test.run '^TestSeeds$' -test.v -test.timeout 0 -seeds=$(((seeds + processors - 1 - i) / processors)) -first=$((first + i)) -step="$processors" >"$out/$i" 2>&1 &
+  "$out/simulation.test" -test.run '^TestSeeds$' -test.v -test.timeout 0 -seeds=$(((seeds + processors - 1 - i) / processors)) -first=$((first + i)) -step="$processors" 2>&1 |
+    grep --line-buffered -v '^=== RUN\|^PASS$' &
   pids+=($!)
 done
 failed=0
-for ((i = 0; i < processors; i++)); do
-  wait "${pids[i]}" || failed=1
-  grep -v '^=== RUN\|^PASS$' "$out/$i" || true
+for pid in "${pids[@]}"; do
+  wait "$pid" || failed=1
 done
 exit "$failed"

@@ -43,7 +43,8 @@ func TestSeeds(t *testing.T) {
 		}
 		return
 	}
-	began, calls, exact := time.Now(), 0, 0
+	began, calls, exact, failed := time.Now(), 0, 0, 0
+	told := began
 	var mistaken []string
 	var virtual time.Duration
 	for n := range *seeds {
@@ -59,10 +60,15 @@ func TestSeeds(t *testing.T) {
 			t.Errorf("seed %d: %d bytes of memory are in use after it, more than %d\nto see it again: %s", seed, held, maxHeap, replay(seed))
 		}
 		if len(o.Wrong) > 0 {
+			failed++
 			t.Errorf("seed %d: %d things are wrong, the first:\n%.2000s\nto see it again: %s", seed, len(o.Wrong), o.Wrong[0], replay(seed))
 			if *stop {
 				return
 			}
+		}
+		if time.Since(told) > time.Minute {
+			told = time.Now()
+			t.Logf("%d of %d seeds, of which %d fail", n+1, *seeds, failed)
 		}
 	}
 	if len(mistaken)*mistakenShare > max(exact, mistakenShare) {
