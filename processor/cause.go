@@ -19,8 +19,8 @@ const consistencyWindow = 6 * time.Minute
 // shown already cannot be the cause, unless AWS was still at work then on what they
 // had asked for. One that explains an earlier change can if that was observed before
 // AWS's reads had settled, but never for sure.
-func causeOf(stored *store.Resource, ref qrie.Ref, events []qrie.Event, observedAt time.Time, note string) qrie.Cause {
-	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: observedAt}
+func causeOf(stored *store.Resource, ref qrie.Ref, events []qrie.Event, shown time.Time, note string) qrie.Cause {
+	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: shown}
 	if stored != nil {
 		cause.After = stored.ObservedAt
 	}

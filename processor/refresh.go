@@ -197,7 +197,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return outcome, err
 	}
 	if !eval.Changed {
-		if again || len(m.Events) == 0 {
+		if len(m.Events) == 0 || again && !m.settled(obs.ObservedAt) {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
 		return s.explainLate(ctx, m.Ref, lateEvents(eval.Next, m.Events), qrie.AttributionUnknown, "unchanged")

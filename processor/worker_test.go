@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,7 @@ type account struct {
 	fault func(ref qrie.Ref, list bool) *qrie.Fault // nil: none
 	boom  string                                    // the id of a resource on which reading panics
 	reads map[string]int                            // describes by id
+	takes atomic.Int64                              // how long a describe takes, in nanoseconds; 0 for as long as it mostly does
 }
 
 func (a *account) put(ref qrie.Ref, doc string) {
@@ -66,7 +68,7 @@ func (a *account) fails(fault func(ref qrie.Ref, list bool) *qrie.Fault) {
 
 func (a *account) Describe(_ context.Context, ref qrie.Ref) (qrie.Observation, error) {
 	at := time.Now()
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(cmp.Or(time.Duration(a.takes.Load()), 20*time.Millisecond))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.reads[ref.ID]++
@@ -79,7 +81,7 @@ func (a *account) Describe(_ context.Context, ref qrie.Ref) (qrie.Observation, e
 		}
 	}
 	doc, ok := a.docs[ref.Key()]
-	return qrie.Observation{Ref: ref, ObservedAt: at, Deleted: !ok, Document: json.RawMessage(doc)}, nil
+	return qrie.Observation{Ref: ref, ObservedAt: at, AnsweredAt: time.Now(), Deleted: !ok, Document: json.RawMessage(doc)}, nil
 }
 
 func (a *account) List(_ context.Context, id, region, resourceType, _ string) (refs []qrie.Ref, next string, err error) {
@@ -578,6 +580,48 @@ func TestEventsOutOfOrder(t *testing.T) {
 		r.must(err)
 		if !slices.ContainsFunc(resource.Cause.Events, func(e qrie.Event) bool { return e.ID == third }) {
 			r.Errorf("the last change is by %+v, want %s among them", resource.Cause, third)
+		}
+	})
+}
+
+// What happens while AWS answers may be in the answer.
+func TestEventDuringALook(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		ref := bucketOf(shop, 1)
+		r.known(ref, versioned)
+		r.aws.takes.Store(int64(5 * time.Second))
+		began := time.Now()
+		first := r.happen(ref, "PutBucketTagging", began, 1)
+		time.Sleep(3 * time.Second)
+		r.aws.put(ref, unversioned)
+		happened := time.Now()
+		time.Sleep(3 * time.Second)
+		if f := r.finding(ref, versioningOff); causes(f) != "exact "+first {
+			t.Fatalf("the finding is %s by %q, and nobody can know better", f.State, causes(f))
+		}
+		second := r.happen(ref, "PutBucketVersioning", happened, 1)
+		time.Sleep(2 * time.Minute)
+		if f := r.finding(ref, versioningOff); causes(f) != "ambiguous "+second+" "+first {
+			t.Errorf("the finding is opened by %q, want %s or %s", causes(f), second, first)
+		}
+	})
+}
+
+// An event that comes late need not wait for its last look to be told of what was
+// there before it came.
+func TestLateEventIsToldAtItsFirstLook(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		ref := bucketOf(shop, 1)
+		r.known(ref, versioned)
+		began := time.Now()
+		time.Sleep(2 * time.Second)
+		r.aws.put(ref, unversioned)
+		second := r.happen(ref, "PutBucketTagging", began.Add(time.Second), 1)
+		time.Sleep(50 * time.Second)
+		first := r.happen(ref, "PutBucketVersioning", began, 1)
+		time.Sleep(5 * time.Second)
+		if f := r.finding(ref, versioningOff); causes(f) != "ambiguous "+second+" "+first {
+			t.Errorf("the finding is opened by %q, want %s or %s", causes(f), second, first)
 		}
 	})
 }

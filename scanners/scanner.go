@@ -114,9 +114,10 @@ func (s *Scanner) Describe(ctx context.Context, ref qrie.Ref) (qrie.Observation,
 	d := newDocument()
 	start := s.now()
 	full, err = r.describe(ctx, c, full, d)
+	end := s.now()
 	// The skew is asked for after the answers: the first of them may be what
 	// tells it.
-	o := qrie.Observation{Ref: full, ObservedAt: s.clock.correct(start)}
+	o := qrie.Observation{Ref: full, ObservedAt: s.clock.correct(start), AnsweredAt: s.clock.correct(end)}
 	switch {
 	case errors.Is(err, errGone):
 		o.Deleted = true

@@ -33,6 +33,7 @@ func (r reader) Describe(ctx context.Context, ref qrie.Ref) (obs qrie.Observatio
 	if err != nil {
 		return qrie.Observation{}, faultOf(ref.Account, err)
 	}
+	obs.AnsweredAt = r.now()
 	return obs, nil
 }
 

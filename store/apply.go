@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -121,7 +122,7 @@ func (e Evaluation) Normal() Evaluation {
 		e.Next.DueAt = time.Time{}
 	}
 	if e.Changed {
-		e.Next.ChangedAt = latest(e.Next.ChangedAt, e.Next.ObservedAt)
+		e.Next.ChangedAt = latest(e.Next.ChangedAt, e.VersionAt())
 	}
 	e.Next.Explained = e.Next.Explained[:min(len(e.Next.Explained), MaxExplained)]
 	e.Transitions = slices.Clone(e.Transitions)
@@ -130,6 +131,9 @@ func (e Evaluation) Normal() Evaluation {
 	}
 	return e
 }
+
+// VersionAt is the time of what a changed resource adds to its history.
+func (e Evaluation) VersionAt() time.Time { return cmp.Or(e.RemovedAt, e.Next.ObservedAt) }
 
 // Follow is what a resource as stored (the zero Resource if none is) becomes by an
 // evaluation, as Normal gives it, that was admitted over it.

@@ -82,11 +82,11 @@ func removal(stored Resource, at time.Time) Evaluation {
 	next := stored
 	// Nothing was observed, and the clock of whoever removes an account is not that
 	// of AWS: if the account is watched again, whatever is seen then is newer.
-	next.ObservedAt, next.ChangedAt = stored.ObservedAt.Add(1), at
+	next.ObservedAt = stored.ObservedAt.Add(1)
 	next.Deleted, next.Document, next.Hash, next.DueAt = true, nil, "", time.Time{}
 	next.Tags, next.Missing, next.Ties, next.Unfinished, next.Heads = nil, nil, "", false, map[string]Head{}
 	next.Cause = qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Note: "the account is no longer watched"}
-	e := Evaluation{Base: stored.Version, Next: next, Changed: true}
+	e := Evaluation{Base: stored.Version, Next: next, Changed: true, RemovedAt: at}
 	for policy, h := range stored.Heads {
 		if !h.Open {
 			continue

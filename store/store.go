@@ -114,7 +114,7 @@ type Resource struct {
 	Tags       map[string]string // at most 50, as AWS allows
 	Version    int64             // grows by one with every Apply that succeeded; 0 is "none stored"
 	ObservedAt time.Time         // of the newest observation, changed or not
-	ChangedAt  time.Time         // of the newest observation that differed, or of the removal of the account
+	ChangedAt  time.Time         // when the newest observation that differed was complete, or the account was removed
 	FirstSeen  time.Time
 	ListedAt   time.Time // last time a scan listed it or an observation saw it
 	Deleted    bool
@@ -172,13 +172,16 @@ type Evaluation struct {
 	// from that, so that each telling is kept. The newest version takes
 	// Next.Cause. Writing it twice is ErrConflict.
 	Explains bool
+	// RemovedAt is set of a tombstone that no observation told of: the account was
+	// removed then, by the clock of whoever did that.
+	RemovedAt time.Time
 }
 
 // Version is one entry of a resource's history.
 type Version struct {
 	Resource   string // resource id
 	Version    int64
-	ObservedAt time.Time // of the tombstone that the removal of an account leaves: when that was
+	ObservedAt time.Time // of the tombstone of a removed account: when that was removed
 	Deleted    bool
 	Cause      qrie.Cause
 	Document   json.RawMessage // nil in lists

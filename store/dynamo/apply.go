@@ -177,9 +177,9 @@ func (w *writing) writeVersion(ctx context.Context) error {
 	}
 	w.version = versionKey(w.e.Base+1) + hex.EncodeToString(nonce)
 	row := s.row(versionsTable, w.id, w.version)
-	row["ObservedAt"] = number(nanos(next.ChangedAt))
+	row["ObservedAt"] = number(nanos(w.e.VersionAt()))
 	row["Bucket"] = text(writtenShelf(bucketOf(w.id, listBuckets)))
-	row["Written"] = text(digits(nanos(next.ChangedAt)) + "#" + w.id)
+	row["Written"] = text(digits(nanos(w.e.VersionAt())) + "#" + w.id)
 	if w.old.document != "" {
 		row["Prev"] = text(w.old.document)
 	}

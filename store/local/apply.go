@@ -229,7 +229,7 @@ func haystack(r store.Resource) string { return store.Haystack(r.Name, r.Ref.ID,
 // long the history has become.
 func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (document, history int64, err error) {
 	res, err := tx.Exec("INSERT INTO qrie_versions (rid, version, observed_at, deleted, cause, document) VALUES (?, ?, ?, ?, ?, ?)",
-		c.rid, next.Version, nanos(next.ChangedAt), asInt(next.Deleted), c.cause, c.document)
+		c.rid, next.Version, nanos(c.VersionAt()), asInt(next.Deleted), c.cause, c.document)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -237,7 +237,7 @@ func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (do
 		return 0, 0, err
 	}
 	if next.Deleted {
-		if err := expire(tx, next.ChangedAt.Add(store.KeepTombstones), resourceExpiry, c.rid, next.Version); err != nil {
+		if err := expire(tx, c.VersionAt().Add(store.KeepTombstones), resourceExpiry, c.rid, next.Version); err != nil {
 			return 0, 0, err
 		}
 	}

@@ -87,7 +87,7 @@ func follow(old resource, e store.Evaluation) resource {
 	// A slice of its own: whoever reads the old one may still do so.
 	keep := old.versions[max(0, len(old.versions)+1-store.MaxVersions):]
 	next.versions = append(keep[:len(keep):len(keep)], store.Version{Resource: next.Ref.ResourceID(), Version: next.Version,
-		ObservedAt: next.ChangedAt, Deleted: next.Deleted, Cause: next.Cause, Document: next.Document})
+		ObservedAt: e.VersionAt(), Deleted: next.Deleted, Cause: next.Cause, Document: next.Document})
 	return next
 }
 
