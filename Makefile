@@ -75,7 +75,7 @@ test-sim: ## SEEDS simulated runs of the worker from seed FIRST on; SEED=n runs 
 
 .PHONY: test-mutants
 test-mutants: ## plant each bug of a list and see that a simulation finds it within SEEDS seeds
-	@GOMAXPROCS=1 GOGC=400 $(GO) test -count=1 -timeout 0 -run TestMutants ./simulation -mutants=. -seeds=$(SEEDS)
+	@GOMAXPROCS=1 GOGC=400 $(GO) test -v -count=1 -timeout 0 -run TestMutants ./simulation -mutants=. -seeds=$(SEEDS)
 
 .PHONY: test-web
 test-web: web/dist/index.html ## types, style and unit tests of the dashboard
