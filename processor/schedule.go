@@ -59,11 +59,7 @@ func (w *Worker) drainDirty(ctx context.Context) {
 			due = append(due, d)
 		}
 	}
-	w.warn(ctx, "putting off of waiting marks", atOnce(early, func(d store.DirtyMark) error {
-		w.metrics.marks.WithLabelValues(d.Ref.Service(), "put_off").Inc()
-		d.DueAt = d.Settles
-		return w.Store.PutDirty(ctx, d)
-	}))
+	w.warn(ctx, "putting off of waiting marks", w.putOff(ctx, early))
 	marks := make([]touched, len(due))
 	for i, d := range due {
 		marks[i] = touched{Ref: d.Ref, Reason: qrie.ReasonEvent, Events: d.Events, Attempt: d.Attempts}
@@ -81,21 +77,20 @@ func (w *Worker) drainDirty(ctx context.Context) {
 	}
 	// Published first, removed second: a crash between repeats a look, and a
 	// mark that was merged meanwhile has another revision and stays.
-	w.warn(ctx, "removal of the waiting marks", atOnce(due, func(d store.DirtyMark) error {
-		if err := w.Store.DeleteDirty(ctx, d.Ref, d.Revision); err != nil && !errors.Is(err, qrie.ErrConflict) {
-			return err
-		}
-		return nil
-	}))
+	w.warn(ctx, "removal of the waiting marks", w.Store.DeleteDirty(ctx, due))
 }
 
-// atOnce writes many marks, so that they share commits, and returns the first
-// error.
-func atOnce(marks []store.DirtyMark, write func(store.DirtyMark) error) error {
+// putOff lets marks wait until one look shows all that their events did. Many are
+// written at once, so that they share commits.
+func (w *Worker) putOff(ctx context.Context, marks []store.DirtyMark) error {
 	var g errgroup.Group
 	g.SetLimit(64)
 	for _, d := range marks {
-		g.Go(func() error { return write(d) })
+		g.Go(func() error {
+			w.metrics.marks.WithLabelValues(d.Ref.Service(), "put_off").Inc()
+			d.DueAt = d.Settles
+			return w.Store.PutDirty(ctx, d)
+		})
 	}
 	return g.Wait()
 }

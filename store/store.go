@@ -467,9 +467,9 @@ type Work interface {
 	PutDirty(ctx context.Context, m DirtyMark) error
 	// DueDirty gives up to limit marks that are due at now, earliest first.
 	DueDirty(ctx context.Context, now time.Time, limit int) ([]DirtyMark, error)
-	// DeleteDirty removes the mark if it still has that revision; otherwise
-	// nothing is changed and ErrConflict returned.
-	DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) error
+	// DeleteDirty removes those of the marks that nobody has touched since they were
+	// read: a mark of another Revision stays. After an error some may be removed.
+	DeleteDirty(ctx context.Context, marks []DirtyMark) error
 	// CountDirty tells how many marks wait and since when the oldest does.
 	CountDirty(ctx context.Context) (n int64, oldest time.Time, err error)
 

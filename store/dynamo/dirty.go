@@ -95,14 +95,16 @@ func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []s
 	return due, nil
 }
 
-// DeleteDirty removes a mark that nobody has touched since it was read.
-func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (err error) {
+// DeleteDirty removes marks that nobody has touched since they were read.
+func (s *Store) DeleteDirty(ctx context.Context, marks []store.DirtyMark) (err error) {
 	defer s.metrics.Request("qrie_dirty", "delete")(&err)
-	err = s.remove(ctx, dirtyTable, ref.ResourceID(), "", "#Revision = :r", item{":r": number(revision)})
-	if errors.Is(err, errCondition) {
-		return fmt.Errorf("mark of %s, revision %d: %w", ref, revision, qrie.ErrConflict)
-	}
-	return err
+	return limited(ctx, marks, writers, func(ctx context.Context, m store.DirtyMark) error {
+		err := s.remove(ctx, dirtyTable, m.Ref.ResourceID(), "", "#Revision = :r", item{":r": number(m.Revision)})
+		if err != nil && !errors.Is(err, errCondition) {
+			return fmt.Errorf("remove the mark of %s: %w", m.Ref, err)
+		}
+		return nil
+	})
 }
 
 // CountDirty counts in the index. A counter would cost every mark a second

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -149,24 +150,30 @@ func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []s
 	return due, nil
 }
 
-// DeleteDirty removes a mark that nobody has touched since it was read.
-func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) (err error) {
+// deletedAtOnce is how many marks one write removes.
+const deletedAtOnce = 50
+
+// DeleteDirty removes marks that nobody has touched since they were read.
+func (s *Store) DeleteDirty(ctx context.Context, marks []store.DirtyMark) (err error) {
 	defer s.metrics.Request("qrie_dirty", "delete")(&err)
-	rid, ok := pack(resourcePrefix, ref.ResourceID())
-	if !ok {
-		return fmt.Errorf("BUG: the id of %s cannot be packed", ref)
+	for part := range slices.Chunk(marks, deletedAtOnce) {
+		if err := s.db.Write(ctx, func(tx *sqlite.Tx) error { return deleteDirty(tx, part) }); err != nil {
+			return err
+		}
 	}
-	return s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE rid = ? AND n = ? AND additions = ?",
-			rid, revision>>additionBits, revision&(1<<additionBits-1))
+	return nil
+}
+
+func deleteDirty(tx *sqlite.Tx, marks []store.DirtyMark) error {
+	var gone int64
+	for _, m := range marks {
+		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE n = ? AND additions = ?", m.Revision>>additionBits, m.Revision&(1<<additionBits-1))
 		if err != nil {
-			return fmt.Errorf("remove the mark of %s: %w", ref, err)
+			return fmt.Errorf("remove the mark of %s: %w", m.Ref, err)
 		}
-		if n == 0 {
-			return fmt.Errorf("mark of %s, revision %d: %w", ref, revision, qrie.ErrConflict)
-		}
-		return addOne(tx, byDirty, -1)
-	})
+		gone += n
+	}
+	return addOne(tx, byDirty, -gone)
 }
 
 // CountDirty reads the counter and the oldest mark. Marks are written as they

@@ -44,15 +44,20 @@ func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) ([]store
 }
 
 // DeleteDirty implements store.Work.
-func (s *Store) DeleteDirty(ctx context.Context, ref qrie.Ref, revision int64) error {
-	return s.do(ctx, "DeleteDirty "+ref.Key(), func() error {
-		id := ref.ResourceID()
-		if m, ok := s.dirty[id]; !ok || m.Revision != revision {
-			return fmt.Errorf("mark of %s, revision %d: %w", ref, revision, qrie.ErrConflict)
+func (s *Store) DeleteDirty(ctx context.Context, marks []store.DirtyMark) (err error) {
+	for _, read := range marks {
+		failed := s.do(ctx, "DeleteDirty "+read.Ref.Key(), func() error {
+			id := read.Ref.ResourceID()
+			if m, ok := s.dirty[id]; ok && m.Revision == read.Revision {
+				delete(s.dirty, id)
+			}
+			return nil
+		})
+		if err == nil {
+			err = failed
 		}
-		delete(s.dirty, id)
-		return nil
-	})
+	}
+	return err
 }
 
 // CountDirty implements store.Work.

@@ -118,20 +118,46 @@ var workCases = []testCase{
 	}},
 	{"a mark is deleted at its revision only", func(w *world) {
 		ref := bucket(accountA, "data")
-		w.want(w.s.DeleteDirty(w.ctx, ref, 1), qrie.ErrConflict)
+		w.ok(w.s.DeleteDirty(w.ctx, []store.DirtyMark{{Ref: ref, Revision: 1}}))
 		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Since: w.now}))
-		read := w.due()[0]
+		read := w.due()
 		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, Events: []qrie.Event{event("new", w.now)}, DueAt: w.now, Since: w.now}))
-		w.want(w.s.DeleteDirty(w.ctx, ref, read.Revision), qrie.ErrConflict)
+		w.ok(w.s.DeleteDirty(w.ctx, read))
 		same(w, "the event is kept", len(w.due()[0].Events), 1)
-		read = w.due()[0]
-		w.ok(w.s.DeleteDirty(w.ctx, ref, read.Revision))
+		read = w.due()
+		w.ok(w.s.DeleteDirty(w.ctx, read))
 		n, oldest, err := w.s.CountDirty(w.ctx)
 		w.ok(err)
 		same(w, "count", n, int64(0))
 		same(w, "oldest", oldest, time.Time{})
 		w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: ref, DueAt: w.now, Since: w.now}))
-		w.want(w.s.DeleteDirty(w.ctx, ref, read.Revision), qrie.ErrConflict)
+		w.ok(w.s.DeleteDirty(w.ctx, read))
+		same(w, "a mark that came later", len(w.due()), 1)
+	}},
+	{"many marks are deleted at once, but for those that were touched", func(w *world) {
+		const n = 120
+		for i := range n {
+			w.ok(w.s.PutDirty(w.ctx, store.DirtyMark{Ref: bucket(accountA, fmt.Sprint(i)), DueAt: w.now, Since: w.now}))
+		}
+		read, err := w.s.DueDirty(w.ctx, w.now, 2*n)
+		w.ok(err)
+		same(w, "read", len(read), n)
+		touched := map[string]bool{}
+		for i := 0; i < n; i += 40 {
+			m := read[i]
+			m.Revision, m.Events = 0, []qrie.Event{event("new", w.now)}
+			w.ok(w.s.PutDirty(w.ctx, m))
+			touched[m.Ref.ID] = true
+		}
+		w.ok(w.s.DeleteDirty(w.ctx, read))
+		left := w.due()
+		same(w, "left", len(left), len(touched))
+		for _, m := range left {
+			same(w, "left of "+m.Ref.ID, touched[m.Ref.ID], true)
+		}
+		count, _, err := w.s.CountDirty(w.ctx)
+		w.ok(err)
+		same(w, "count", count, int64(len(touched)))
 	}},
 	{"due marks come earliest first", func(w *world) {
 		for i := range 10 {
