@@ -75,8 +75,10 @@ func (t *touched) line() int {
 func (t *touched) merge(o touched) {
 	t.Planned = !t.fromStream() || !o.fromStream()
 	t.Through = t.Through || o.Through
-	t.join(o.Events)
-	t.More = t.More || o.More
+	before := t.Events
+	t.Events = qrie.NewestEvents(before, o.Events)
+	leftOut := func(e qrie.Event) bool { return !qrie.Cause{Events: t.Events}.Lists(e) }
+	t.More = t.More || o.More || slices.ContainsFunc(before, leftOut) || slices.ContainsFunc(o.Events, leftOut)
 	t.Attempt = min(t.Attempt, o.Attempt)
 	if o.Reason == qrie.ReasonEvent {
 		t.Reason = qrie.ReasonEvent
@@ -84,19 +86,6 @@ func (t *touched) merge(o touched) {
 	if t.Ref.ARN == "" {
 		t.Ref.ARN = o.Ref.ARN
 	}
-}
-
-// join adds events, as many as a mark lists.
-func (t *touched) join(events []qrie.Event) {
-	before := t.Events
-	t.Events = qrie.NewestEvents(before, events)
-	if len(t.Events) < qrie.MaxCauseEvents {
-		return
-	}
-	leftOut := func(e qrie.Event) bool {
-		return !slices.ContainsFunc(t.Events, func(kept qrie.Event) bool { return kept.ID == e.ID })
-	}
-	t.More = t.More || slices.ContainsFunc(before, leftOut) || slices.ContainsFunc(events, leftOut)
 }
 
 // scanTask lists one page of a type in an account and Region.
