@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -12,8 +13,8 @@ const (
 	// maxGroup bounds how many writes share a commit: a crash makes at most
 	// these callers try again.
 	maxGroup = 512
-	// maxGroupTime bounds how long the first write of a group waits for
-	// others to join before its commit begins.
+	// maxGroupTime bounds how long the first write of a group waits for others to
+	// join once the disk is free for the group.
 	maxGroupTime = 20 * time.Millisecond
 	// turn is how long one process writes before it pauses for others.
 	turn, turnPause = 100 * time.Millisecond, 2 * time.Millisecond
@@ -107,6 +108,9 @@ type attempted struct {
 
 // answer tells every caller how its job ended. One that failed may have done so
 // for what another of its group wrote, and says nothing before that is on disk.
+//
+// It lets each of them run before it goes on to the next: a hundred that wake at once
+// would make the writer wait its turn behind all of them.
 func (g *group) answer() {
 	for _, a := range g.jobs {
 		if g.err == nil {
@@ -114,6 +118,7 @@ func (g *group) answer() {
 		} else {
 			a.job.err <- g.err
 		}
+		runtime.Gosched()
 	}
 }
 
@@ -122,8 +127,6 @@ func (j *job) claim() bool { return j.state.CompareAndSwap(waiting, taken) }
 
 func (db *DB) commitLoop() {
 	defer close(db.flusher.groups)
-	timer := time.NewTimer(maxGroupTime)
-	defer timer.Stop()
 	others := time.NewTicker(turn)
 	defer others.Stop()
 	for {
@@ -135,8 +138,7 @@ func (db *DB) commitLoop() {
 		}
 		select {
 		case j := <-db.queue:
-			timer.Reset(maxGroupTime)
-			db.commit(j, timer.C)
+			db.commit(j)
 			db.log.bound(db)
 		case <-db.closed:
 			return
@@ -165,8 +167,9 @@ func (db *DB) begin(ctx context.Context) error {
 
 // commit runs the first job, and those that come until the last group is on
 // disk, in one transaction, and leaves the group to the flusher.
-func (db *DB) commit(first *job, full <-chan time.Time) {
+func (db *DB) commit(first *job) {
 	ctx := context.Background()
+	until := time.Now().Add(maxGroupTime)
 	g := &group{jobs: make([]attempted, 0, 64)}
 	err := db.flusher.failed()
 	if err == nil {
@@ -188,7 +191,7 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 		return
 	}
 	done := 0
-	for j := first; j != nil; j = db.join(len(g.jobs), full) {
+	for j := first; j != nil; j = db.join(len(g.jobs), until) {
 		if !j.claim() {
 			continue
 		}
@@ -219,17 +222,19 @@ func (db *DB) commit(first *job, full <-chan time.Time) {
 }
 
 // join gives the next job of a group of n. It gives none, and has the flusher
-// to itself, once that is free and no job waits, or the group is full.
-func (db *DB) join(n int, full <-chan time.Time) *job {
-	more := n < maxGroup
-	select {
-	case <-full:
-		more = false
-	default:
-	}
-	if !more {
+// to itself, once that is free and no job waits, or its time is over, or the group
+// is full. While the last group is on its way to the disk, this one could only wait.
+func (db *DB) join(n int, until time.Time) *job {
+	if n >= maxGroup {
 		<-db.flusher.free
 		return nil
+	}
+	if time.Now().After(until) {
+		select {
+		case <-db.flusher.free:
+			return nil
+		default:
+		}
 	}
 	if j := db.next(); j != nil {
 		return j

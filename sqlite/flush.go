@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 )
 
@@ -25,15 +26,25 @@ func newFlusher(log *os.File) *flusher {
 	return f
 }
 
-// run flushes and answers groups until groups is closed.
+// run flushes groups until groups is closed. Their callers are answered beside the
+// next flush.
 func (f *flusher) run() {
+	flushed := make(chan *group, 1)
+	var answering sync.WaitGroup
+	answering.Go(func() {
+		for g := range flushed {
+			g.answer()
+		}
+	})
 	for g := range f.groups {
 		if g.err == nil {
 			g.err = f.sync()
 		}
 		f.free <- struct{}{}
-		g.answer()
+		flushed <- g
 	}
+	close(flushed)
+	answering.Wait()
 }
 
 // sync brings the log to the disk. After an error nobody knows what of it the

@@ -41,10 +41,12 @@ var pragmas = []string{
 	"journal_size_limit(67108864)", // bytes kept of the log once it starts over
 }
 
-// The page caches, in KiB. The system's own cache stands behind them.
+// The page caches, in KiB. The system's own cache stands behind them. A reader's is
+// small: each commit empties it, and emptying walks all of the cache's table, under a
+// lock that the writer needs for every page.
 const (
 	writerCache = "cache_size(-65536)"
-	readerCache = "cache_size(-16384)"
+	readerCache = "cache_size(-2048)"
 )
 
 // DB is an open file. Its methods are safe for concurrent use.
