@@ -63,7 +63,7 @@ func closePass(ctx context.Context, s Store, account string, at time.Time, progr
 // closeResource leaves a tombstone of a resource; false if there was one. What
 // changed meanwhile was found as well, and is left for the next time.
 func closeResource(ctx context.Context, s Store, ref qrie.Ref, at time.Time) (found bool, err error) {
-	stored, err := s.ResourceState(ctx, ref)
+	stored, err := s.Resource(ctx, ref.ResourceID()) // and not its state, which may be old
 	if errors.Is(err, qrie.ErrNotFound) || err == nil && stored.Deleted {
 		return false, nil
 	}

@@ -191,7 +191,8 @@ type Version struct {
 type Resources interface {
 	// ResourceState reads a resource without its document and Cause: what it
 	// takes to judge it anew. ErrNotFound. A tombstone is found, with Deleted
-	// set.
+	// set. It may be older than what another process has written, until Apply
+	// has said ErrConflict or ErrStale.
 	ResourceState(ctx context.Context, ref qrie.Ref) (Resource, error)
 	// Resource reads a resource with its document. ErrNotFound.
 	Resource(ctx context.Context, id string) (Resource, error)

@@ -22,6 +22,7 @@ type change struct {
 	cause    []byte
 	document []byte          // compressed
 	unknown  []store.Counter // that were counted by name
+	written  bool            // and not what was there already
 }
 
 // touch reports that nothing but the time of observation may have changed.
@@ -42,6 +43,7 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 		}
 		return s.write(tx, c)
 	})
+	s.states.applied(c, err)
 	if err == nil && len(c.unknown) > 0 {
 		s.rows.learn(ctx, s.db, c.unknown)
 	}
@@ -104,7 +106,8 @@ func (c *change) writeTouch(tx *sqlite.Tx) (done bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("touch %s: %w", next.Ref, err)
 	}
-	return n == 1, nil
+	c.written = n == 1
+	return c.written, nil
 }
 
 // stored is what a write must know of the row that it replaces.
@@ -170,6 +173,7 @@ func (s *Store) write(tx *sqlite.Tx, c *change) error {
 	if err := writeResource(tx, c, next, old); err != nil {
 		return fmt.Errorf("write %s: %w", next.Ref, err)
 	}
+	c.written = true
 	for _, t := range c.Transitions {
 		if err := s.writeTransition(tx, t, c.rid, &tally); err != nil {
 			return fmt.Errorf("write %s: %w", next.Ref, err)

@@ -27,16 +27,20 @@ func (s *Store) CloseFindings(ctx context.Context, policy string, why qrie.Resol
 			continue
 		}
 		for closed < limit {
-			want, n := min(closeChunk, limit-closed), 0
+			want := min(closeChunk, limit-closed)
+			var found []findingIDs
 			err := s.db.Write(ctx, func(tx *sqlite.Tx) (err error) {
-				n, err = s.closeSome(tx, k, why, at, want)
+				found, err = s.closeSome(tx, k, why, at, want)
 				return err
 			})
 			if err != nil {
 				return closed, fmt.Errorf("close findings of %s: %w", policy, err)
 			}
-			closed += n
-			if n < want {
+			for _, f := range found {
+				s.states.forget(f.rid)
+			}
+			closed += len(found)
+			if len(found) < want {
 				break
 			}
 		}
@@ -44,31 +48,31 @@ func (s *Store) CloseFindings(ctx context.Context, policy string, why qrie.Resol
 	return closed, nil
 }
 
-func (s *Store) closeSome(tx *sqlite.Tx, k kind, why qrie.Resolution, at time.Time, limit int) (int, error) {
+func (s *Store) closeSome(tx *sqlite.Tx, k kind, why qrie.Resolution, at time.Time, limit int) ([]findingIDs, error) {
 	l, err := launch(tx, k.policy)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if l != nil {
-		return 0, fmt.Errorf("it is launched: %w", qrie.ErrConflict)
+		return nil, fmt.Errorf("it is launched: %w", qrie.ErrConflict)
 	}
 	g, err := generation(tx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	rows, err := tx.Query("SELECT fid, rid FROM qrie_findings WHERE active = 1 AND kind = ? ORDER BY rank, newest, fid LIMIT ?", k.n, limit)
 	found, err := collect(rows, err, scanIDs)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var tally store.Tally
 	for _, id := range found {
 		if err := s.closeOne(tx, id.fid, id.rid, why, g, at, &tally); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	_, err = s.addUp(tx, tally.Deltas())
-	return len(found), err
+	return found, err
 }
 
 // closeOne resolves one finding and takes its head off the resource, whose

@@ -35,6 +35,7 @@ type Store struct {
 	db      *sqlite.DB
 	names   names
 	rows    counterRows
+	states  states
 	signer  *store.Signer
 	metrics *store.Metrics
 	recount chan struct{} // holds one token: recounts take turns
@@ -52,7 +53,7 @@ func Open(ctx context.Context, db *sqlite.DB, o Options) (*Store, error) {
 	if err := db.Migrate(ctx, "store", migrations); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{db: db, recount: make(chan struct{}, 1)}
+	s := &Store{db: db, states: states{now: o.Now}, recount: make(chan struct{}, 1)}
 	var err error
 	if s.metrics, err = store.NewMetrics(o.Registerer, o.Now, kindOfError); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

@@ -1,0 +1,101 @@
+package local
+
+import (
+	"sync"
+	"time"
+)
+
+// statesKept is how many rows each of two generations of states holds, of some 700
+// bytes each, and statesAge for how long rows are added to one. A tombstone is kept
+// for longer by far, so no row is here whose version another resource could have.
+const (
+	statesKept = 16384
+	statesAge  = time.Minute
+)
+
+// states are rows of resources as this process has read or written them last. A
+// resource that has changed is soon looked at again: events come in bursts, and
+// AWS's answers settle late.
+//
+// A row may be older than what another process has written. Whoever decides by it
+// writes on the condition of its version, and learns of the conflict; then the row is
+// forgotten. Rows are not changed once they are here.
+type states struct {
+	now func() time.Time
+
+	mu         sync.Mutex
+	fresh, old map[string]*resourceRow // by rid
+	since      time.Time               // when fresh was begun
+}
+
+// get gives a row, or nil.
+func (s *states) get(rid []byte) *resourceRow {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	row := s.fresh[string(rid)]
+	if row == nil {
+		row = s.old[string(rid)]
+	}
+	return row
+}
+
+// read keeps a row that was read, unless there is a later one.
+func (s *states) read(rid []byte, row *resourceRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	if known := s.fresh[string(rid)]; known == nil || known.Version < row.Version {
+		s.fresh[string(rid)] = row
+	}
+}
+
+// applied keeps what an evaluation has made of a row. If it has made nothing, or the
+// row is another, the row is forgotten.
+func (s *states) applied(c *change, err error) {
+	row := s.get(c.rid)
+	if err != nil || !c.written || row == nil || row.Version != c.Base {
+		s.forget(c.rid)
+		return
+	}
+	next := row.after(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	s.fresh[string(c.rid)] = next
+}
+
+func (s *states) forget(rid []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.fresh, string(rid))
+	delete(s.old, string(rid))
+}
+
+// turn begins a new generation once the last one is full or old, and with it drops
+// the one before. It is called with the lock held.
+func (s *states) turn() {
+	now := s.now()
+	if s.fresh != nil && len(s.fresh) < statesKept && now.Sub(s.since) < statesAge {
+		return
+	}
+	s.old, s.fresh, s.since = s.fresh, map[string]*resourceRow{}, now
+}
+
+// after is the row as writeTouch and writeResource leave it.
+func (r *resourceRow) after(c *change) *resourceRow {
+	next := *r
+	next.Version, next.Generation, next.Hash, next.heads = c.Base+1, c.Next.Generation, c.Next.Hash, c.heads
+	next.listedAt, next.dueAt = max(r.listedAt, nanos(c.Next.ListedAt)), nanos(c.Next.DueAt)
+	if !c.Reread {
+		next.observedAt = nanos(c.Next.ObservedAt)
+	}
+	if c.detail == nil {
+		return &next
+	}
+	if c.Changed {
+		next.changedAt = nanos(c.Next.ChangedAt)
+	}
+	next.Deleted, next.Ref.Region, next.detail = c.Next.Deleted, c.Next.Ref.Region, c.detail
+	return &next
+}
