@@ -127,6 +127,8 @@ func (j *job) claim() bool { return j.state.CompareAndSwap(waiting, taken) }
 
 func (db *DB) commitLoop() {
 	defer close(db.flusher.groups)
+	timer := time.NewTimer(maxGroupTime)
+	defer timer.Stop()
 	others := time.NewTicker(turn)
 	defer others.Stop()
 	for {
@@ -138,7 +140,8 @@ func (db *DB) commitLoop() {
 		}
 		select {
 		case j := <-db.queue:
-			db.commit(j)
+			timer.Reset(maxGroupTime)
+			db.commit(j, timer.C)
 			db.log.bound(db)
 		case <-db.closed:
 			return
@@ -167,9 +170,8 @@ func (db *DB) begin(ctx context.Context) error {
 
 // commit runs the first job, and those that come until the last group is on
 // disk, in one transaction, and leaves the group to the flusher.
-func (db *DB) commit(first *job) {
+func (db *DB) commit(first *job, over <-chan time.Time) {
 	ctx := context.Background()
-	until := time.Now().Add(maxGroupTime)
 	g := &group{jobs: make([]attempted, 0, 64)}
 	err := db.flusher.failed()
 	if err == nil {
@@ -190,8 +192,13 @@ func (db *DB) commit(first *job) {
 		db.flusher.groups <- g
 		return
 	}
-	done := 0
-	for j := first; j != nil; j = db.join(len(g.jobs), until) {
+	done, late := 0, false
+	for j := first; j != nil; j = db.join(len(g.jobs), late) {
+		select {
+		case <-over:
+			late = true
+		default:
+		}
 		if !j.claim() {
 			continue
 		}
@@ -222,14 +229,14 @@ func (db *DB) commit(first *job) {
 }
 
 // join gives the next job of a group of n. It gives none, and has the flusher
-// to itself, once that is free and no job waits, or its time is over, or the group
-// is full. While the last group is on its way to the disk, this one could only wait.
-func (db *DB) join(n int, until time.Time) *job {
+// to itself, once that is free and no job waits, or it is late, or the group is
+// full. While the last group is on its way to the disk, this one could only wait.
+func (db *DB) join(n int, late bool) *job {
 	if n >= maxGroup {
 		<-db.flusher.free
 		return nil
 	}
-	if time.Now().After(until) {
+	if late {
 		select {
 		case <-db.flusher.free:
 			return nil
