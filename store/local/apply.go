@@ -37,7 +37,7 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if c.touch() {
-			if done, err := c.writeTouch(tx); done || err != nil {
+			if err := c.writeTouch(tx); c.written || err != nil {
 				return err
 			}
 		}
@@ -95,7 +95,7 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 
 // writeTouch is the commonest write by far: one statement that holds every
 // condition. If one fails, the row is read to tell which.
-func (c *change) writeTouch(tx *sqlite.Tx) (done bool, err error) {
+func (c *change) writeTouch(tx *sqlite.Tx) error {
 	next := &c.Next
 	observedAt := nanos(next.ObservedAt)
 	n, err := affected(tx, `UPDATE qrie_resources
@@ -104,10 +104,10 @@ func (c *change) writeTouch(tx *sqlite.Tx) (done bool, err error) {
 		observedAt, nanos(next.ListedAt), next.Generation,
 		c.rid, c.Base, observedAt, asInt(next.Deleted), nanos(next.DueAt), next.Hash, c.heads)
 	if err != nil {
-		return false, fmt.Errorf("touch %s: %w", next.Ref, err)
+		return fmt.Errorf("touch %s: %w", next.Ref, err)
 	}
 	c.written = n == 1
-	return c.written, nil
+	return nil
 }
 
 // stored is what a write must know of the row that it replaces.

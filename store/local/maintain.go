@@ -149,7 +149,6 @@ func (s *Store) trimExpired(tx *sqlite.Tx, now time.Time) (int, error) {
 		case findingExpiry:
 			err = trimFinding(tx, e.id, now, &tally)
 		case resourceExpiry:
-			s.states.forget(e.id)
 			err = trimTombstone(tx, e.id, e.version)
 		}
 		if err != nil {

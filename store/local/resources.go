@@ -74,26 +74,19 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 	if !ok {
 		return r, fmt.Errorf("BUG: the id of %s cannot be packed", ref)
 	}
-	row := s.states.get(rid)
-	if row == nil {
-		if row, err = s.readState(ctx, ref, rid); err != nil {
-			return r, err
-		}
-		s.states.read(rid, row)
+	if row := s.states.get(rid); row != nil {
+		return row.resource()
 	}
-	return row.resource()
-}
-
-func (s *Store) readState(ctx context.Context, ref qrie.Ref, rid []byte) (*resourceRow, error) {
 	row := new(resourceRow)
-	err := s.db.QueryRow(ctx, "SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.stateInto()...)
+	err = s.db.QueryRow(ctx, "SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.stateInto()...)
 	if absent(err) {
-		return nil, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
+		return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ref, err)
+		return r, fmt.Errorf("read %s: %w", ref, err)
 	}
-	return row, nil
+	s.states.read(rid, row)
+	return row.resource()
 }
 
 // Resource reads a resource by id, with the document.

@@ -6,8 +6,7 @@ import (
 )
 
 // statesKept is how many rows each of two generations of states holds, of some 700
-// bytes each, and statesAge for how long rows are added to one. A tombstone is kept
-// for longer by far, so no row is here whose version another resource could have.
+// bytes each, and statesAge for how long rows are added to one.
 const (
 	statesKept = 16384
 	statesAge  = time.Minute
@@ -19,7 +18,8 @@ const (
 //
 // A row may be older than what another process has written. Whoever decides by it
 // writes on the condition of its version, and learns of the conflict; then the row is
-// forgotten. Rows are not changed once they are here.
+// forgotten. Rows are not changed once they are here. Tombstones are not kept: one may
+// be trimmed at any time, and a new resource count its versions anew.
 type states struct {
 	now func() time.Time
 
@@ -32,54 +32,61 @@ type states struct {
 func (s *states) get(rid []byte) *resourceRow {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn()
-	row := s.fresh[string(rid)]
-	if row == nil {
-		row = s.old[string(rid)]
-	}
-	return row
+	return s.find(rid)
 }
 
 // read keeps a row that was read, unless there is a later one.
 func (s *states) read(rid []byte, row *resourceRow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn()
-	if known := s.fresh[string(rid)]; known == nil || known.Version < row.Version {
-		s.fresh[string(rid)] = row
+	if known := s.find(rid); known == nil || known.Version < row.Version {
+		s.keep(rid, row)
 	}
 }
 
 // applied keeps what an evaluation has made of a row. If it has made nothing, or the
 // row is another, the row is forgotten.
 func (s *states) applied(c *change, err error) {
-	row := s.get(c.rid)
-	if err != nil || !c.written || row == nil || row.Version != c.Base {
-		s.forget(c.rid)
-		return
-	}
-	next := row.after(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn()
-	s.fresh[string(c.rid)] = next
+	row := s.find(c.rid)
+	if err != nil || !c.written || row == nil || row.Version != c.Base {
+		s.drop(c.rid)
+		return
+	}
+	s.keep(c.rid, row.after(c))
 }
 
 func (s *states) forget(rid []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.fresh, string(rid))
-	delete(s.old, string(rid))
+	s.drop(rid)
 }
 
-// turn begins a new generation once the last one is full or old, and with it drops
-// the one before. It is called with the lock held.
-func (s *states) turn() {
-	now := s.now()
-	if s.fresh != nil && len(s.fresh) < statesKept && now.Sub(s.since) < statesAge {
+// find, keep and drop are called with the lock held. find begins a new generation
+// once the last one is full or old, and with it drops the one before.
+func (s *states) find(rid []byte) *resourceRow {
+	if now := s.now(); s.fresh == nil || len(s.fresh) >= statesKept || now.Sub(s.since) >= statesAge {
+		s.old, s.fresh, s.since = s.fresh, map[string]*resourceRow{}, now
+	}
+	if row := s.fresh[string(rid)]; row != nil {
+		return row
+	}
+	return s.old[string(rid)]
+}
+
+// keep follows a find.
+func (s *states) keep(rid []byte, row *resourceRow) {
+	if row.Deleted {
+		s.drop(rid)
 		return
 	}
-	s.old, s.fresh, s.since = s.fresh, map[string]*resourceRow{}, now
+	s.fresh[string(rid)] = row
+}
+
+func (s *states) drop(rid []byte) {
+	delete(s.fresh, string(rid))
+	delete(s.old, string(rid))
 }
 
 // after is the row as writeTouch and writeResource leave it.

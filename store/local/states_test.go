@@ -12,47 +12,52 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-var invoices = qrie.Ref{Account: "111122223333", Region: "eu-west-1", Type: "AWS::S3::Bucket", ID: "invoices", Global: true}
-
-// seen is an evaluation of a look at a resource of which base is stored.
-func seen(ref qrie.Ref, base store.Resource, hash string, at time.Time) store.Evaluation {
-	next := store.Resource{Ref: ref, Name: ref.ID, ObservedAt: at, ListedAt: at, ChangedAt: base.ChangedAt, FirstSeen: at, Hash: hash, Document: []byte(`{}`)}
-	e := store.Evaluation{Base: base.Version, Changed: base.Hash != hash, Next: next}
-	if e.Changed {
-		e.Next.ChangedAt, e.Next.Cause = at, qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: at}
-	}
-	return e
-}
-
 func TestStateThatAnotherProcessChanged(t *testing.T) {
 	place := t.TempDir()
 	here, there := open(t, place), open(t, place)
 	defer here.Close()
 	defer there.Close()
-	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	must(t, here.Apply(t.Context(), seen(invoices, store.Resource{}, "first", at)))
-	first, err := here.ResourceState(t.Context(), invoices)
+	look := func(step int, on store.Resource) store.Evaluation {
+		return benchEvaluation(1, step, on.Version, true, 0, false, nil)
+	}
+	ref := look(1, store.Resource{}).Next.Ref
+	must(t, here.Apply(t.Context(), look(1, store.Resource{})))
+	first, err := here.ResourceState(t.Context(), ref)
 	must(t, err)
-	must(t, there.Apply(t.Context(), seen(invoices, first, "second", at.Add(time.Second))))
+	must(t, there.Apply(t.Context(), look(2, first)))
 
-	old, err := here.ResourceState(t.Context(), invoices)
+	old, err := here.ResourceState(t.Context(), ref)
 	must(t, err)
-	if err := here.Apply(t.Context(), seen(invoices, old, "third", at.Add(2*time.Second))); !errors.Is(err, qrie.ErrConflict) {
+	if err := here.Apply(t.Context(), look(3, old)); !errors.Is(err, qrie.ErrConflict) {
 		t.Fatalf("what was written on version %d of 2 ended with %v", old.Version, err)
 	}
-	second, err := here.ResourceState(t.Context(), invoices)
+	second, err := here.ResourceState(t.Context(), ref)
 	must(t, err)
-	if second.Version != 2 || second.Hash != "second" {
-		t.Fatalf("after the conflict the state is version %d, %q", second.Version, second.Hash)
+	if want := look(2, first).Next.Hash; second.Version != 2 || second.Hash != want {
+		t.Fatalf("after the conflict the state is version %d, %q, want %q", second.Version, second.Hash, want)
 	}
-	must(t, here.Apply(t.Context(), seen(invoices, second, "third", at.Add(2*time.Second))))
+	must(t, here.Apply(t.Context(), look(3, second)))
 
-	kept, err := here.ResourceState(t.Context(), invoices)
+	kept, err := here.ResourceState(t.Context(), ref)
 	must(t, err)
-	read, err := there.ResourceState(t.Context(), invoices) // it has read nothing of it before
+	read, err := there.ResourceState(t.Context(), ref) // it has read nothing of it before
 	must(t, err)
 	if diff := cmp.Diff(read, kept); diff != "" {
 		t.Errorf("remembered (+) beside stored (-):\n%s", diff)
+	}
+}
+
+// TestLaterStateStays reads a row that was replaced while it was read, after the
+// generation of the later one has passed.
+func TestLaterStateStays(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	s := states{now: func() time.Time { return now }}
+	rid := []byte("r")
+	s.read(rid, &resourceRow{Resource: store.Resource{Version: 2}})
+	now = now.Add(statesAge)
+	s.read(rid, &resourceRow{Resource: store.Resource{Version: 1}})
+	if row := s.get(rid); row == nil || row.Version != 2 {
+		t.Errorf("version 2 has become %+v", row)
 	}
 }
 
