@@ -132,7 +132,8 @@ func (s *session) park(ctx context.Context, m touched, why error) error {
 	return nil
 }
 
-// buryMark keeps a mark that makes the worker panic.
+// buryMark keeps a mark that makes the worker panic. A scan that waits for it
+// tells that the resource could not be read.
 func (s *session) buryMark(m touched, why error) {
 	r, err := encode(kindMark, m.Ref.AccountService(), []touched{m})
 	if err != nil {
@@ -140,5 +141,6 @@ func (s *session) buryMark(m touched, why error) {
 	}
 	r.Shard = s.s.Shard()
 	s.letter(r, m.Ref.Key(), r.Data, why)
+	s.buried.set(m.Ref.Key(), s.w.Now())
 	s.mark(m, "dead_letter")
 }

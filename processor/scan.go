@@ -80,7 +80,7 @@ func (s *session) list(t scanTask) error {
 		return s.conclude(t.Job, page, s.publishAs(t.key()))
 	}
 	s.w.metrics.scanPages.Inc()
-	if err := s.readAll(t, refs); err != nil {
+	if page, err = s.readAll(t, refs); err != nil {
 		return err
 	}
 	next := t
@@ -127,23 +127,30 @@ func (s *session) listLater(t scanTask, why error) error {
 	return nil
 }
 
-// readAll marks resources and waits until each was read or put off.
-func (s *session) readAll(t scanTask, refs []qrie.Ref) error {
+// readAll marks resources and waits until each was read or put off. The outcome
+// of the page tells how many went to the dead letters instead.
+func (s *session) readAll(t scanTask, refs []qrie.Ref) (store.JobPage, error) {
+	page, start := store.JobPage{Page: t.id()}, s.w.Now()
 	all := make(chan struct{})
 	done := countdown(len(refs), func() { close(all) })
 	for _, ref := range refs {
 		if !s.lanes.submit(s.ctx, t.touched(ref), done) {
-			return errSessionEnded
+			return page, errSessionEnded
 		}
 	}
 	select {
 	case <-all:
-		return nil
 	case <-s.closing:
-		return errClosing
+		return page, errClosing
 	case <-s.ctx.Done():
-		return errSessionEnded
+		return page, errSessionEnded
 	}
+	for _, ref := range refs {
+		if at, ok := s.buried.get(ref.Key()); ok && !at.Before(start) {
+			page.Failed++
+		}
+	}
+	return page, nil
 }
 
 func (s *session) listPage(t scanTask) (refs []qrie.Ref, next string, err error) {
@@ -193,10 +200,10 @@ func (s *session) sweep(t scanTask) error {
 		refs[i] = r.Ref
 	}
 	s.w.metrics.scanSwept.Add(float64(len(refs)))
-	if err := s.readAll(t, refs); err != nil {
+	page, err := s.readAll(t, refs)
+	if err != nil {
 		return err
 	}
-	page := store.JobPage{Page: t.id()}
 	if found.Next != "" {
 		next := t
 		next.Token, next.Page = found.Next, t.Page+1

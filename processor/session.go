@@ -28,7 +28,9 @@ type session struct {
 	wait    sync.WaitGroup
 	seen    recent
 	// listed tells when a type was listed last because an event asked for it.
-	listed    times
+	listed times
+	// buried tells when a look at a resource was put to the dead letters last.
+	buried    times
 	deletions guard
 	pages     underWay
 }

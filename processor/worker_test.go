@@ -66,6 +66,13 @@ func (a *account) fails(fault func(ref qrie.Ref, list bool) *qrie.Fault) {
 	a.fault = fault
 }
 
+// panics lets reading a resource panic from now on; an empty id ends that.
+func (a *account) panics(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.boom = id
+}
+
 func (a *account) Describe(_ context.Context, ref qrie.Ref) (qrie.Observation, error) {
 	at := time.Now()
 	time.Sleep(cmp.Or(time.Duration(a.takes.Load()), 20*time.Millisecond))
@@ -467,7 +474,7 @@ func TestPermissionLacksForOneType(t *testing.T) {
 // and nobody else notices.
 func TestPanicIsBuried(t *testing.T) {
 	bubbled(t, func(r *rig) {
-		r.aws.boom = "bucket-001"
+		r.aws.panics("bucket-001")
 		for i := range 3 {
 			r.aws.put(bucketOf(shop, i), unversioned)
 			r.happen(bucketOf(shop, i), "CreateBucket", time.Now(), 1)
@@ -482,15 +489,34 @@ func TestPanicIsBuried(t *testing.T) {
 			r.Fatalf("dead letters %+v", letters.Items)
 		}
 		// Replayed once the program is mended, it does what it was for.
-		r.aws.mu.Lock()
-		r.aws.boom = ""
-		r.aws.mu.Unlock()
+		r.aws.panics("")
 		letter, err := r.store.DeadLetter(r.Context(), letters.Items[0].ID)
 		r.must(err)
 		r.must(r.stream.Publish(r.Context(), []stream.Record{{Key: letter.Key, Data: letter.Data}}))
 		time.Sleep(time.Minute)
 		if got := r.active(shop); got != 3 {
 			r.Errorf("%d findings after the replay, want 3", got)
+		}
+	})
+}
+
+// A scan tells how many it could not read: nobody knows what they are now.
+func TestScanTellsWhatPanics(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		for i := range 3 {
+			r.known(bucketOf(shop, i), unversioned)
+		}
+		r.aws.panics("bucket-001")
+		if j := r.scan(); j.Failed != 2 || j.Items != 3 || j.State != store.JobDone {
+			r.Errorf("with one that is listed, swept then, and cannot be read: %+v", j)
+		}
+		r.aws.remove(bucketOf(shop, 1))
+		if j := r.scan(); j.Failed != 1 || j.Items != 2 || j.State != store.JobDone {
+			r.Errorf("with one that is stored and cannot be read: %+v", j)
+		}
+		r.aws.panics("")
+		if j := r.scan(); j.Failed != 0 || j.State != store.JobDone {
+			r.Errorf("with all that can be read: %+v", j)
 		}
 	})
 }

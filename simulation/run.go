@@ -309,8 +309,9 @@ func (r *run) calmDown() {
 }
 
 // settle waits until nothing is left to do. If something was missed that no
-// event will tell, one scan is due, which lists everything: not one that is given
-// up in part, because what failed before is not tried again yet.
+// event will tell, one scan is due, which lists and reads everything: not one that
+// is given up in part, because what failed before is not tried again yet, or
+// because reading a resource panics still.
 func (r *run) settle() {
 	r.quiet()
 	if !r.blind && !r.givenUp() {
@@ -324,7 +325,7 @@ func (r *run) settle() {
 		if err != nil {
 			r.watch.wrong("the scan is not known any more: %v", err)
 		}
-		if job.Error == "" {
+		if job.Error == "" && job.Failed == 0 {
 			return
 		}
 		time.Sleep(5 * time.Minute)

@@ -422,11 +422,11 @@ type Job struct {
 	State    JobState  `json:"state"`
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished,omitzero"`
-	Pages    int64     `json:"pages"` // page tasks planned so far
-	Done     int64     `json:"done"`  // page tasks finished
-	Items    int64     `json:"items"` // resources listed or judged
-	Failed   int64     `json:"failed"`
-	Error    string    `json:"error,omitempty"` // the last one
+	Pages    int64     `json:"pages"`           // page tasks planned so far
+	Done     int64     `json:"done"`            // page tasks finished
+	Items    int64     `json:"items"`           // resources listed or judged
+	Failed   int64     `json:"failed"`          // pages that could not be done, and reads that went to the dead letters
+	Error    string    `json:"error,omitempty"` // of the last page that could not be done
 	// Open is 0 when every page that was planned is done, and something else
 	// before: see Begin.
 	Open uint64 `json:"open,omitempty"`

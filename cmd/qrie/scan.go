@@ -123,8 +123,11 @@ func await(ctx context.Context, out io.Writer, jobs store.Work, id string) error
 // ended tells in a line what became of a job.
 func ended(j store.Job) string {
 	line := fmt.Sprintf("%s after %s: %d resources", j.State, j.Finished.Sub(j.Started).Round(time.Second), j.Items)
-	if j.Failed > 0 {
-		line += fmt.Sprintf("; %d of %d pages failed, the last with: %s", j.Failed, j.Pages, j.Error)
+	switch {
+	case j.Error != "":
+		line += fmt.Sprintf("; %d failures on %d pages, the last: %s", j.Failed, j.Pages, j.Error)
+	case j.Failed > 0:
+		line += fmt.Sprintf("; reading failed %d times and is kept in the dead letters: qrie stream dlq list", j.Failed)
 	}
 	return line
 }
