@@ -12,9 +12,9 @@ const (
 	logPages = 8000
 	// logRest is how many the writer copies itself: without a pause in the
 	// writing, nobody else could ever finish.
-	logRest = 500
-	// logLimit is how many it holds before the writer waits for readers, so that
-	// the log can start over.
+	logRest = 1000
+	// logLimit is how many it holds before the writer copies whatever is left, so
+	// that the log can start over.
 	logLimit = 4 * logPages
 	// logStep is how much it must have grown before that is tried again.
 	logStep = logPages
@@ -26,9 +26,7 @@ const (
 	logWait = "PRAGMA busy_timeout = 100"
 	noWait  = "PRAGMA busy_timeout = 0"
 	// logEvery is how many commits pass between two looks at the log.
-	logEvery = 16
-	// logPasses bounds the tries to come down to logRest.
-	logPasses = 4
+	logEvery = 4
 )
 
 // logFile watches the write-ahead log. Its pages are copied into the file beside
@@ -36,9 +34,9 @@ const (
 // which SQLite begins the log anew. It can do so only at a moment when nobody
 // reads from it; readers that overlap without a gap would let it grow for ever.
 type logFile struct {
-	limit, step int
-	count       int // commits since the last look
-	tried       int // pages when readers were waited for and did not go
+	pages, limit, step int // as the constants say
+	count              int // commits since the last look
+	tried              int // pages when readers were waited for and did not go
 
 	db   *sql.DB // of one connection
 	full chan struct{}
@@ -46,19 +44,14 @@ type logFile struct {
 }
 
 func newLogFile(db *sql.DB) *logFile {
-	return &logFile{limit: logLimit, step: logStep, db: db, full: make(chan struct{}, 1), done: make(chan struct{})}
+	return &logFile{pages: logPages, limit: logLimit, step: logStep, db: db, full: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // run copies pages whenever the writer asks for it, until close.
 func (l *logFile) run() {
 	defer close(l.done)
 	for range l.full {
-		for range logPasses {
-			at, err := scanLog(l.db.QueryRow("PRAGMA wal_checkpoint(PASSIVE)"))
-			if err != nil || at.busy || at.left() <= logRest {
-				break
-			}
-		}
+		_, _ = scanLog(l.db.QueryRow("PRAGMA wal_checkpoint(PASSIVE)")) // or at the next time
 	}
 }
 
@@ -95,29 +88,22 @@ func (l *logFile) bound(db *DB) {
 		return scanLog(db.stmts.queryRow(ctx, "PRAGMA wal_checkpoint("+how+")"))
 	}
 	at, err := check("NOOP")
-	if err != nil {
-		return
-	}
 	switch {
-	case at.pages >= max(l.limit, l.tried+l.step):
-		// TRUNCATE makes the readers that come now read the file instead of the
-		// log, and waits for those that are there.
-		_, _ = db.stmts.exec(ctx, logWait)
-		at, err = check("TRUNCATE")
-		_, _ = db.stmts.exec(ctx, noWait)
-		l.tried = 0
-		if err != nil || at.busy {
-			if at, err = check("NOOP"); err == nil {
-				l.tried = at.pages
-			}
-		}
-	case at.pages < logPages:
-	case at.left() <= logRest:
-		_, _ = check("PASSIVE")
-	default:
+	case err != nil || at.pages < l.pages:
+	case at.pages < l.limit && at.left() > logRest:
 		select {
 		case l.full <- struct{}{}:
 		default:
+		}
+	case at.pages >= l.tried+l.step:
+		// RESTART makes the readers that come now read the file instead of the
+		// log, and waits for those that are there.
+		_, _ = db.stmts.exec(ctx, logWait)
+		over, err := check("RESTART")
+		_, _ = db.stmts.exec(ctx, noWait)
+		l.tried = 0
+		if err != nil || over.busy {
+			l.tried = at.pages
 		}
 	}
 }
