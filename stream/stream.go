@@ -32,7 +32,8 @@ type Stream interface {
 	// Publish returns nil once every record is durable. Otherwise the error
 	// is or wraps a *PublishError that names those that are not. A record
 	// that is too large makes the whole call fail with ErrTooLarge before
-	// anything is written. It blocks while the log pushes back.
+	// anything is written. It blocks while the log pushes back. Data must not be
+	// changed afterwards.
 	Publish(ctx context.Context, records []Record) error
 	// Consume leases shards and hands their records to h until ctx ends, then
 	// drains: sessions end with Released after h has finished what it has

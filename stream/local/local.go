@@ -147,6 +147,7 @@ type Stream struct {
 	opts    Options
 	shards  int
 	wake    []chan struct{} // by shard: a record was published in this process
+	fresh   []fresh         // by shard
 	metrics *metrics
 
 	mu        sync.Mutex
@@ -171,6 +172,7 @@ func Open(ctx context.Context, db *sqlite.DB, opts Options) (*Stream, error) {
 	if err := db.Write(ctx, s.createShards); err != nil {
 		return nil, fmt.Errorf("open stream: %w", err)
 	}
+	s.fresh = make([]fresh, s.shards)
 	for range s.shards {
 		s.wake = append(s.wake, make(chan struct{}, 1))
 	}

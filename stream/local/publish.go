@@ -63,9 +63,10 @@ func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
 
 // row is a record, encoded before its transaction begins.
 type row struct {
-	key  string
-	size int64 // as published
-	data []byte
+	key   string
+	size  int64 // as published
+	data  []byte
+	plain []byte // as published
 }
 
 // append writes records as one and wakes their readers.
@@ -73,15 +74,17 @@ func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 	byShard := make([][]row, s.shards)
 	for _, r := range records {
 		shard := s.shardOf(r.Key)
-		byShard[shard] = append(byShard[shard], row{r.Key, int64(len(r.Key) + len(r.Data)), compact.Encode(r.Data)})
+		byShard[shard] = append(byShard[shard], row{r.Key, int64(len(r.Key) + len(r.Data)), compact.Encode(r.Data), r.Data})
 	}
-	err := s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		arrived := s.opts.Now().UnixNano()
+	var arrived int64
+	first := make([]int64, s.shards)
+	err := s.db.Write(ctx, func(tx *sqlite.Tx) (err error) {
+		arrived = s.opts.Now().UnixNano()
 		for shard, records := range byShard {
 			if len(records) == 0 {
 				continue
 			}
-			if err := appendShard(tx, shard, arrived, records); err != nil {
+			if first[shard], err = appendShard(tx, shard, arrived, records); err != nil {
 				return fmt.Errorf("append to %s: %w", shardName(shard), err)
 			}
 		}
@@ -92,6 +95,7 @@ func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 	}
 	for shard, records := range byShard {
 		if len(records) > 0 {
+			s.fresh[shard].add(shard, first[shard], arrived, records)
 			select {
 			case s.wake[shard] <- struct{}{}:
 			default:
@@ -103,14 +107,15 @@ func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 
 // appendShard numbers the records behind the last one. The trimmer leaves the
 // record at the checkpoint, so numbers are never given twice, and another
-// process may append in between.
-func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) error {
+// process may append in between. It gives the number of the first.
+func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) (first int64, err error) {
 	id, total := recordID(shard, 0), int64(0)
-	err := tx.QueryRow("SELECT id, total FROM stream_records WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+	err = tx.QueryRow("SELECT id, total FROM stream_records WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
 		id, recordID(shard+1, 0)-1).Scan(&id, &total)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+		return 0, err
 	}
+	first = seqOf(id) + 1
 	args := make([]any, 0, 5*min(len(records), insertRows))
 	for len(records) > 0 {
 		query, n := insertOne, 1
@@ -124,11 +129,11 @@ func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) error {
 			args = append(args, id, r.key, arrived, total, r.data)
 		}
 		if _, err := tx.Exec(query, args...); err != nil {
-			return err
+			return 0, err
 		}
 		records = records[n:]
 	}
-	return nil
+	return first, nil
 }
 
 // shardOf spreads keys by FNV-1a. It decides where old records are, so it must

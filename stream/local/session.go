@@ -99,6 +99,8 @@ func (e *session) run() {
 // consume reads until the intake ends.
 func (e *session) consume() {
 	s := e.c.s
+	s.fresh[e.shard].open(e)
+	defer s.fresh[e.shard].close(e)
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for {
@@ -107,7 +109,12 @@ func (e *session) consume() {
 			return
 		}
 		s.metrics.backpressure.Add(s.opts.Now().Sub(waited).Seconds())
-		records, err := s.read(e.intake, e.shard, e.position, s.opts.MaxUnfinished-e.Unfinished())
+		var err error
+		limit := s.opts.MaxUnfinished - e.Unfinished()
+		records := s.fresh[e.shard].take(e, e.position, min(limit, batchRecords))
+		if len(records) == 0 {
+			records, err = s.read(e.intake, e.shard, e.position, limit)
+		}
 		if err != nil && e.intake.Err() == nil {
 			e.c.log.Error("cannot read the stream", "shard", e.Shard(), "error", err)
 		}
