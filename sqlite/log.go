@@ -89,8 +89,12 @@ func (l *logFile) bound(db *DB) {
 		return scanLog(db.stmts.queryRow(ctx, "PRAGMA wal_checkpoint("+how+")"))
 	}
 	at, err := check("NOOP")
+	if err != nil {
+		return
+	}
 	switch {
-	case err != nil || at.pages < l.pages:
+	case at.pages < l.pages:
+		l.tried = 0
 	case at.pages < l.limit && at.left() > logRest:
 		select {
 		case l.full <- struct{}{}:

@@ -29,8 +29,6 @@ type run struct {
 	records []stream.Record
 }
 
-func (r run) end() int64 { return r.first + int64(len(r.records)) }
-
 // open lets records be kept for a session, and close ends that.
 func (f *fresh) open(e *session) {
 	f.mu.Lock()
