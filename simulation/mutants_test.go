@@ -78,7 +78,7 @@ var mutants = []mutant{
 	{"a planned look is passed over", []edit{{"processor/record.go",
 		"	t.Planned = !t.fromStream() || !o.fromStream()\n", ""}}},
 	{"a sweep that looks at nothing", []edit{{"processor/scan.go",
-		"	if err := s.readAll(t, refs); err != nil {\n		return err\n	}\n	page := store.JobPage{Page: t.id()}\n	if found.Next",
+		"	page, err := s.readAll(t, refs)\n	if err != nil {\n		return err\n	}\n	if found.Next",
 		"	page := store.JobPage{Page: t.id()}\n	if found.Next"}}},
 }
 
