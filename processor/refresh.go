@@ -139,11 +139,12 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	}
 	if stored == nil && obs.Deleted {
 		// Never seen and not there: an event that came before AWS's reads show
-		// the resource, or after it was deleted again.
+		// the resource, or after it was deleted again. Its last look makes a
+		// tombstone all the same: somebody else may have seen the resource before,
+		// stood still since then, and be about to write it.
 		if next, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again {
 			return "unchanged", s.lookAgain(ctx, m, next)
 		}
-		return "unchanged", nil
 	}
 	account, ok, err := s.w.desk.accountNow(ctx, m.Ref.Account)
 	if err != nil {
@@ -178,7 +179,10 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		}
 	}
 	note := "no event seen: the change came to light when the resource was read"
-	if m.Reason == qrie.ReasonScan {
+	switch {
+	case stored == nil && obs.Deleted:
+		note = "gone before it was read for the first time"
+	case m.Reason == qrie.ReasonScan:
 		note = "found by a scan"
 	}
 	// Another look is planned beside the writing, so that both share a commit.

@@ -521,6 +521,38 @@ func TestScanTellsWhatPanics(t *testing.T) {
 	})
 }
 
+// What was made and deleted before anybody read it leaves a tombstone, so that a
+// worker that saw it meanwhile, and stood still, cannot bring it back.
+func TestGoneBeforeItWasRead(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		ref := bucketOf(shop, 1)
+		seen := time.Now()
+		r.happen(ref, "CreateBucket", seen, 1)
+		time.Sleep(time.Minute)
+		if stored, err := r.store.ResourceState(r.Context(), ref); !errors.Is(err, qrie.ErrNotFound) {
+			r.Errorf("while it may be seen yet, %+v is stored (%v)", stored, err)
+		}
+		time.Sleep(10 * time.Minute)
+		stored, err := r.store.Resource(r.Context(), ref.ResourceID())
+		r.must(err)
+		if !stored.Deleted || stored.Cause.Attribution == qrie.AttributionExact {
+			r.Errorf("stored is %+v", stored)
+		}
+		late := store.Evaluation{Changed: true, Next: store.Resource{Ref: ref, ObservedAt: seen, ListedAt: seen, FirstSeen: seen, ChangedAt: seen,
+			Document: json.RawMessage(unversioned), Hash: "hash", Heads: map[string]store.Head{}}}
+		if err := r.store.Apply(r.Context(), late); !errors.Is(err, qrie.ErrConflict) && !errors.Is(err, qrie.ErrStale) {
+			r.Errorf("a late snapshot is answered %v", err)
+		}
+		// It may be made again.
+		r.aws.put(ref, unversioned)
+		r.happen(ref, "CreateBucket", time.Now(), 1)
+		time.Sleep(time.Minute)
+		if r.active(shop) == 0 {
+			r.Error("no finding of the bucket that was made anew")
+		}
+	})
+}
+
 // A scan is quicker than the event, which says who did it all the same.
 func TestLateEventTellsTheCause(t *testing.T) {
 	bubbled(t, func(r *rig) {

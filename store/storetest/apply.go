@@ -166,6 +166,26 @@ var applyCases = []testCase{
 		same(w, "version", back.Version, int64(3))
 		same(w, "first seen", back.FirstSeen, seen)
 	}},
+	{"a tombstone of what was never stored", func(w *world) {
+		w.launched(public)
+		ref := bucket(accountA, "gone")
+		e := w.judge(look{ref: ref, doc: "v1", fails: map[string]qrie.Severity{public: 90}})
+		w.tick(time.Minute)
+		w.apply(look{ref: ref})
+		tomb := w.state(ref)
+		same(w, "deleted", tomb.Deleted, true)
+		same(w, "version", tomb.Version, int64(1))
+		same(w, "resources", len(w.allResources(store.ResourceQuery{})), 0)
+		w.unchanged(ref, qrie.ErrStale, func() error { return w.s.Apply(w.ctx, e) })
+		counts, err := w.s.CountResources(w.ctx, accountA)
+		w.ok(err)
+		for _, c := range counts {
+			same(w, "resources of "+c.Type, c.Total, int64(0))
+		}
+		w.tick(time.Minute)
+		w.apply(look{ref: ref, doc: "v2"})
+		same(w, "deleted after it was made", w.state(ref).Deleted, false)
+	}},
 	{"a wrong base is a conflict", func(w *world) {
 		w.launched(public)
 		ref := bucket(accountA, "data")
