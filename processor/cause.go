@@ -19,8 +19,8 @@ const consistencyWindow = 6 * time.Minute
 // shown already cannot be the cause, unless AWS was still at work then on what they
 // had asked for. One that explains an earlier change can if that was observed before
 // AWS's reads had settled, but never for sure.
-func causeOf(stored *store.Resource, ref qrie.Ref, events []qrie.Event, shown time.Time, note string) qrie.Cause {
-	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: shown}
+func causeOf(stored *store.Resource, obs qrie.Observation, events []qrie.Event, note string) qrie.Cause {
+	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Before: obs.Shows()}
 	if stored != nil {
 		cause.After = stored.ObservedAt
 	}
@@ -34,7 +34,7 @@ func causeOf(stored *store.Resource, ref qrie.Ref, events []qrie.Event, shown ti
 		cause.Note = note
 	}
 	cause = cause.With(own...)
-	if len(own) == 1 && !sure(stored, ref, own[0]) {
+	if len(own) == 1 && !sure(stored, obs, own[0]) {
 		cause = cause.Unsure()
 	}
 	return cause
@@ -42,10 +42,10 @@ func causeOf(stored *store.Resource, ref qrie.Ref, events []qrie.Event, shown ti
 
 // sure reports whether an event, if it is the only one known, must be behind a
 // change: it came after the last change that was seen, or began what AWS has
-// finished, or made the resource.
-func sure(stored *store.Resource, ref qrie.Ref, e qrie.Event) bool {
+// finished, or made the resource, which is there.
+func sure(stored *store.Resource, obs qrie.Observation, e qrie.Event) bool {
 	if stored == nil {
-		return creates(ref, []qrie.Event{e})
+		return !obs.Deleted && creates(obs.Ref, []qrie.Event{e})
 	}
 	return e.MayFollow(stored.ChangedAt) || begun(stored, e)
 }

@@ -16,7 +16,7 @@ func TestCause(t *testing.T) {
 	stored := &store.Resource{ObservedAt: t0, ChangedAt: t0.Add(-time.Hour), Explained: []string{"earlier"}}
 	f := func(name string, stored *store.Resource, events []qrie.Event, want qrie.Attribution, ids ...string) {
 		t.Helper()
-		got := causeOf(stored, bucketOf(shop, 1), events, t0.Add(time.Minute), "found by a scan")
+		got := causeOf(stored, qrie.Observation{Ref: bucketOf(shop, 1), ObservedAt: t0.Add(time.Minute)}, events, "found by a scan")
 		var have []string
 		for _, e := range got.Events {
 			have = append(have, e.ID)

@@ -53,10 +53,7 @@ func judge(l look) store.Evaluation {
 	eval.Changed = !l.reread && (l.stored == nil || l.stored.Deleted != next.Deleted || l.stored.Hash != next.Hash)
 	cause := qrie.Cause{Attribution: qrie.AttributionUnknown, Events: []qrie.Event{}, Note: l.note}
 	if eval.Changed {
-		cause = causeOf(l.stored, l.obs.Ref, l.events, l.obs.Shows(), l.note)
-		if l.stored == nil && next.Deleted {
-			cause = cause.Unsure() // the event may be the one that made it
-		}
+		cause = causeOf(l.stored, l.obs, l.events, l.note)
 		next.ChangedAt, next.Cause = l.obs.Shows(), cause
 		next.Explained = explain(next.Explained, cause)
 	}

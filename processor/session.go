@@ -333,7 +333,7 @@ func (t *times) set(key string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.last == nil || len(t.last) >= recentSize {
-		t.last = map[string]time.Time{} // forgetting costs a listing
+		t.last = map[string]time.Time{} // forgetting costs a listing, or one in a scan's count of failures
 	}
 	t.last[key] = at
 }

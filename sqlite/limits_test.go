@@ -39,7 +39,7 @@ func fill(ctx context.Context, db *DB, bytes int) error {
 // Readers that overlap keep SQLite from ever starting its log anew.
 func TestLogIsBoundedWhileReadersOverlap(t *testing.T) {
 	db := openLimits(t)
-	db.log.pages, db.log.limit, db.log.step = 256, 256, 256
+	db.log.pages, db.log.limit = 256, 256
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	for range 3 {

@@ -17,8 +17,6 @@ const (
 	// logLimit is how many it holds before the writer copies whatever is left, so
 	// that the log can start over.
 	logLimit = 2 * logPages
-	// logStep is how much it must have grown before that is tried again.
-	logStep = logPages
 )
 
 const (
@@ -35,9 +33,9 @@ const (
 // which SQLite begins the log anew. It can do so only at a moment when nobody
 // reads from it; readers that overlap without a gap would let it grow for ever.
 type logFile struct {
-	pages, limit, step int // as the constants say
-	count              int // commits since the last look
-	tried              int // pages when readers were waited for and did not go
+	pages, limit int // as the constants say
+	count        int // commits since the last look
+	tried        int // pages when readers were waited for and did not go: logPages later they are again
 
 	db   *sql.DB // of one connection
 	full chan struct{}
@@ -45,7 +43,7 @@ type logFile struct {
 }
 
 func newLogFile(db *sql.DB) *logFile {
-	return &logFile{pages: logPages, limit: logLimit, step: logStep, db: db, full: make(chan struct{}, 1), done: make(chan struct{})}
+	return &logFile{pages: logPages, limit: logLimit, db: db, full: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // run copies pages whenever the writer asks for it, until close.
@@ -100,7 +98,7 @@ func (l *logFile) bound(db *DB) {
 		case l.full <- struct{}{}:
 		default:
 		}
-	case at.pages >= l.tried+l.step:
+	case at.pages >= l.tried+l.pages:
 		// RESTART makes the readers that come now read the file instead of the
 		// log, and waits for those that are there.
 		_, _ = db.stmts.exec(ctx, logWait)

@@ -50,14 +50,14 @@ func (f *fresh) add(shard int, first, arrived int64, rows []row) {
 	defer f.mu.Unlock()
 	size := 0
 	for _, r := range rows {
-		size += int(r.size)
+		size += int(r.size())
 	}
 	if f.owner == nil || f.bytes+size > freshBytes {
 		return
 	}
-	kept := run{first, make([]stream.Record, len(rows))}
+	kept, name := run{first, make([]stream.Record, len(rows))}, shardName(shard)
 	for i, r := range rows {
-		kept.records[i] = stream.Record{Key: r.key, Data: r.plain, Shard: shardName(shard),
+		kept.records[i] = stream.Record{Key: r.key, Data: r.plain, Shard: name,
 			Seq: strconv.FormatInt(first+int64(i), 10), Arrived: time.Unix(0, arrived)}
 	}
 	// Writers of one commit may come here in another order.
@@ -80,9 +80,7 @@ func (f *fresh) take(e *session, after int64, limit int) (records []stream.Recor
 		if r.first > after+1 {
 			break
 		}
-		if skip := min(after+1-r.first, int64(len(r.records))); skip > 0 {
-			f.drop(r, int(skip))
-		}
+		f.drop(r, int(min(after+1-r.first, int64(len(r.records)))))
 		n := 0
 		for n < len(r.records) && len(records)+n < limit && size < batchBytes {
 			size += len(r.records[n].Data)

@@ -20,7 +20,6 @@ func TestFreshRecordsFollowEachOther(t *testing.T) {
 	file := make([]row, last+1) // by number
 	for n := range file {
 		file[n].plain = fmt.Appendf(nil, "record %d", n)
-		file[n].size = int64(len(file[n].plain))
 	}
 	var f fresh
 	e := new(session)
@@ -71,7 +70,7 @@ func TestFreshRecordsFollowEachOther(t *testing.T) {
 func TestFreshRecordsAreBounded(t *testing.T) {
 	var f fresh
 	e := new(session)
-	rows := []row{{plain: make([]byte, 1<<20), size: 1 << 20}}
+	rows := []row{{plain: make([]byte, 1<<20)}}
 	f.add(0, 1, 1, rows)
 	if f.bytes != 0 {
 		t.Error("kept without a session")

@@ -64,17 +64,19 @@ func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
 // row is a record, encoded before its transaction begins.
 type row struct {
 	key   string
-	size  int64 // as published
 	data  []byte
 	plain []byte // as published
 }
+
+// size is what a record counts for, as published.
+func (r row) size() int64 { return int64(len(r.key) + len(r.plain)) }
 
 // append writes records as one and wakes their readers.
 func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 	byShard := make([][]row, s.shards)
 	for _, r := range records {
 		shard := s.shardOf(r.Key)
-		byShard[shard] = append(byShard[shard], row{r.Key, int64(len(r.Key) + len(r.Data)), compact.Encode(r.Data), r.Data})
+		byShard[shard] = append(byShard[shard], row{r.Key, compact.Encode(r.Data), r.Data})
 	}
 	var arrived int64
 	first := make([]int64, s.shards)
@@ -125,7 +127,7 @@ func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) (first 
 		args = args[:0]
 		for _, r := range records[:n] {
 			id++
-			total += r.size
+			total += r.size()
 			args = append(args, id, r.key, arrived, total, r.data)
 		}
 		if _, err := tx.Exec(query, args...); err != nil {
