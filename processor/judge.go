@@ -25,6 +25,7 @@ type look struct {
 	account qrie.Account
 	board   *board
 	now     time.Time
+	again   *store.DirtyMark // a further look that is to be planned
 }
 
 // judge decides everything that follows from one look. It does no I/O: the
@@ -38,7 +39,7 @@ func judge(l look) store.Evaluation {
 	if l.board.foreign[next.Ref.Type] {
 		next.Generation = 0 // the next look judges anew
 	}
-	eval := store.Evaluation{Reread: l.reread}
+	eval := store.Evaluation{Reread: l.reread, Again: l.again}
 	if l.stored != nil {
 		eval.Base = l.stored.Version
 		next.Name, next.Tags, next.FirstSeen = l.stored.Name, l.stored.Tags, l.stored.FirstSeen

@@ -12,17 +12,25 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// lookAgain plans another look after a pause, because one may not have shown
+// again is a mark for another look after a pause, because one may not have shown
 // what the events did. One that comes when AWS's reads have settled may wait for
 // that of a later event, which shows the same.
-func (s *session) lookAgain(ctx context.Context, m touched, next later) error {
-	now := s.w.Now()
-	d := store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(next.pause), Attempts: 1, Since: now}
+func (m touched) again(next later, now time.Time) *store.DirtyMark {
+	d := &store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(next.pause), Attempts: 1, Since: now}
 	if next.settled {
 		d.Settles = d.DueAt
 	}
-	if err := s.w.Store.PutDirty(ctx, d); err != nil {
-		return fmt.Errorf("plan another look at %s: %w", m.Ref, err)
+	return d
+}
+
+// lookAgain plans another look where nothing is written with which it could be
+// planned. d may be nil.
+func (s *session) lookAgain(ctx context.Context, d *store.DirtyMark) error {
+	if d == nil {
+		return nil
+	}
+	if err := s.w.Store.PutDirty(ctx, *d); err != nil {
+		return fmt.Errorf("plan another look at %s: %w", d.Ref, err)
 	}
 	return nil
 }

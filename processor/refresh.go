@@ -143,7 +143,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		// tombstone all the same: somebody else may have seen the resource before,
 		// stood still since then, and be about to write it.
 		if next, again := m.nextLook(obs.ObservedAt, s.w.Rereads); again {
-			return "unchanged", s.lookAgain(ctx, m, next)
+			return "unchanged", s.lookAgain(ctx, m.again(next, s.w.Now()))
 		}
 	}
 	account, ok, err := s.w.desk.accountNow(ctx, m.Ref.Account)
@@ -185,23 +185,23 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 	case m.Reason == qrie.ReasonScan:
 		note = "found by a scan"
 	}
-	// Another look is planned beside the writing, so that both share a commit.
-	next, again := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
-	if pause, ok := workPause(stored, obs, unchanged); ok && (!again || pause < next.pause) {
-		next, again = later{pause: pause}, true
+	next, unsettled := m.nextLook(obs.ObservedAt, m.ages(s.w.Rereads, obs.ObservedAt, stored, unchanged))
+	if pause, ok := workPause(stored, obs, unchanged); ok && (!unsettled || pause < next.pause) {
+		next, unsettled = later{pause: pause}, true
 	}
-	planned := make(chan error, 1)
-	if again {
-		s.lanes.start(ctx, func() { planned <- s.lookAgain(ctx, m, next) })
-	} else {
-		planned <- nil
+	var again *store.DirtyMark
+	if unsettled {
+		again = m.again(next, s.w.Now())
 	}
-	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account})
-	if err := errors.Join(err, <-planned); err != nil || outcome != "" {
-		return outcome, err
+	eval, outcome, err := s.decide(ctx, look{stored: stored, obs: obs, hash: hash, events: m.Events, note: note, account: account, again: again})
+	if err != nil {
+		return "", err
+	}
+	if outcome != "" { // nothing was written
+		return outcome, s.lookAgain(ctx, again)
 	}
 	if !eval.Changed {
-		if len(m.Events) == 0 || again && !m.settled(obs.ObservedAt) {
+		if len(m.Events) == 0 || unsettled && !m.settled(obs.ObservedAt) {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
 		return s.explainLate(ctx, m.Ref, lateEvents(eval.Next, m.Events), qrie.AttributionUnknown, "unchanged")

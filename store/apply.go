@@ -79,6 +79,8 @@ func (e Evaluation) Valid() error {
 		return bad("stored documents were judged anew, so they cannot have changed")
 	case e.Changed && len(next.Document) == 0 && !next.Deleted:
 		return bad("a changed resource needs its document")
+	case e.Again != nil && e.Again.Ref.Key() != next.Ref.Key():
+		return bad("the further look is at %s", e.Again.Ref)
 	case len(e.Transitions) > MaxTransitions:
 		return bad("%d transitions; one evaluation makes %d at the most", len(e.Transitions), MaxTransitions)
 	}

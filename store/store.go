@@ -175,6 +175,10 @@ type Evaluation struct {
 	// RemovedAt is set of a tombstone that no observation told of: the account was
 	// removed then, by the clock of whoever did that.
 	RemovedAt time.Time
+	// Again is a further look at the resource that is planned with the writing, as
+	// PutDirty would. It is planned as well where the evaluation is stored
+	// already; after an error it may be planned or not.
+	Again *DirtyMark
 }
 
 // Version is one entry of a resource's history.
@@ -383,7 +387,8 @@ type Summaries interface {
 }
 
 // DirtyMark is a mark that waits: for a later look at a resource, or until an
-// account can be read again. There is one for a resource at the most.
+// account can be read again. There is one for a resource at the most, and in some
+// stores another one that came with an evaluation.
 type DirtyMark struct {
 	Ref    qrie.Ref
 	Events []qrie.Event // newest first, at most qrie.MaxCauseEvents
@@ -471,7 +476,8 @@ type Work interface {
 	// DeleteDirty removes those of the marks that nobody has touched since they were
 	// read: a mark of another Revision stays. After an error some may be removed.
 	DeleteDirty(ctx context.Context, marks []DirtyMark) error
-	// CountDirty tells how many marks wait and since when the oldest does.
+	// CountDirty tells how many marks wait and since when the oldest does, or one
+	// that is about as old.
 	CountDirty(ctx context.Context) (n int64, oldest time.Time, err error)
 
 	PutDeadLetter(ctx context.Context, d DeadLetter) error // the same id twice is once

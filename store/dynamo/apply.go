@@ -22,7 +22,18 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 	if err := e.Valid(); err != nil {
 		return err
 	}
-	e = e.Normal()
+	if e.Again == nil {
+		return s.apply(ctx, e.Normal())
+	}
+	// Beside the writing, which takes as long. A table of its own holds the marks,
+	// so that a transaction of both would cost twice as much.
+	planned := make(chan error, 1)
+	go func() { planned <- s.PutDirty(ctx, *e.Again) }()
+	err = s.apply(ctx, e.Normal())
+	return errors.Join(err, <-planned)
+}
+
+func (s *Store) apply(ctx context.Context, e store.Evaluation) error {
 	w := &writing{s: s, e: e, id: e.Next.Ref.ResourceID()}
 	for n := 1; ; n++ {
 		done, err := w.attempt(ctx)

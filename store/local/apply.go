@@ -21,6 +21,7 @@ type change struct {
 	detail   []byte // nil on a touch, which leaves it as stored
 	cause    []byte
 	document []byte          // compressed
+	again    []byte          // a further look, encoded; nil for none
 	unknown  []store.Counter // that were counted by name
 	written  bool            // and not what was there already
 }
@@ -37,7 +38,7 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
 		if c.touch() {
-			if err := c.writeTouch(tx); c.written || err != nil {
+			if err := s.writeTouch(tx, c); c.written || err != nil {
 				return err
 			}
 		}
@@ -65,6 +66,11 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		return nil, err
 	}
 	c.open, _ = next.OpenFindings()
+	if e.Again != nil {
+		if c.again, err = encodeDirty(*e.Again); err != nil {
+			return nil, err
+		}
+	}
 	if c.touch() {
 		return c, nil
 	}
@@ -95,7 +101,10 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 
 // writeTouch is the commonest write by far: one statement that holds every
 // condition. If one fails, the row is read to tell which.
-func (c *change) writeTouch(tx *sqlite.Tx) error {
+func (s *Store) writeTouch(tx *sqlite.Tx, c *change) error {
+	if c.again != nil {
+		return s.writeTouchAgain(tx, c)
+	}
 	next := &c.Next
 	observedAt := nanos(next.ObservedAt)
 	n, err := affected(tx, `UPDATE qrie_resources
@@ -116,15 +125,16 @@ type stored struct {
 	n, document, history int64
 	open                 int
 	heads                []byte
+	again                again
 }
 
 // readStored reads the row; n is 0 if there is none. Heads that are encoded as
 // the given ones are not decoded again.
 func readStored(tx *sqlite.Tx, ref qrie.Ref, rid, encoded []byte, heads map[string]store.Head) (old stored, err error) {
 	var observedAt, changedAt int64
-	err = tx.QueryRow(`SELECT n, version, observed_at, changed_at, generation, deleted, document, history, open, region, hash, heads
+	err = tx.QueryRow(`SELECT n, version, observed_at, changed_at, generation, deleted, document, history, open, region, hash, heads, again_at, again_n, again
 		FROM qrie_resources WHERE rid = ?`, rid).
-		Scan(&old.n, &old.Version, &observedAt, &changedAt, &old.Generation, &old.Deleted, &old.document, &old.history, &old.open, &old.Ref.Region, &old.Hash, &old.heads)
+		Scan(&old.n, &old.Version, &observedAt, &changedAt, &old.Generation, &old.Deleted, &old.document, &old.history, &old.open, &old.Ref.Region, &old.Hash, &old.heads, &old.again.at, &old.again.n, &old.again.marks)
 	if absent(err) {
 		return stored{}, nil
 	}
@@ -147,6 +157,9 @@ func (s *Store) write(tx *sqlite.Tx, c *change) error {
 		return err
 	}
 	if repeat, err := store.Admit(old.Resource, c.Evaluation); repeat || err != nil {
+		if repeat {
+			err = s.planAgain(tx, old, c)
+		}
 		return err
 	}
 	if policy := c.Unexplained(old.Resource); policy != "" {
@@ -179,7 +192,11 @@ func (s *Store) write(tx *sqlite.Tx, c *change) error {
 			return fmt.Errorf("write %s: %w", next.Ref, err)
 		}
 	}
-	c.unknown, err = s.addUp(tx, tally.Deltas())
+	deltas := tally.Deltas()
+	if c.again != nil && old.again.at == 0 {
+		deltas = append(deltas, oneAgain)
+	}
+	c.unknown, err = s.addUp(tx, deltas)
 	return err
 }
 
@@ -198,26 +215,34 @@ func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) er
 			return err
 		}
 	}
+	plan, err := old.again.with(c)
+	if err != nil {
+		return err
+	}
 	if old.n == 0 {
 		_, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
-			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, again)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.rid, next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
 			nanos(cmp.Or(next.FirstSeen, next.ObservedAt)), nanos(next.DueAt), asInt(next.Deleted), c.open, history, document,
-			next.Ref.Type, next.Ref.Account, next.Ref.Region, next.Ref.ID, asInt(next.Ref.Global), next.Hash, c.heads, haystack(next), c.detail)
+			next.Ref.Type, next.Ref.Account, next.Ref.Region, next.Ref.ID, asInt(next.Ref.Global), next.Hash, c.heads, haystack(next), c.detail,
+			plan.at, plan.n, plan.marks)
 		return err
 	}
 	if c.detail == nil {
 		// No document came with it, so nothing that a document tells has changed.
 		_, err := tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, due_at = ?,
-			hash = ?, heads = ? WHERE n = ?`,
-			next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(next.DueAt), next.Hash, c.heads, old.n)
+			hash = ?, heads = ?, again_at = ?, again_n = ?, again = ? WHERE n = ?`,
+			next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(next.DueAt), next.Hash, c.heads,
+			plan.at, plan.n, plan.marks, old.n)
 		return err
 	}
-	_, err := tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, changed_at = ?,
-		due_at = ?, deleted = ?, history = ?, document = ?, hash = ?, heads = ?, haystack = ?, detail = ? WHERE n = ?`,
+	_, err = tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, changed_at = ?,
+		due_at = ?, deleted = ?, history = ?, document = ?, hash = ?, heads = ?, haystack = ?, detail = ?,
+		again_at = ?, again_n = ?, again = ? WHERE n = ?`,
 		next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
-		nanos(next.DueAt), asInt(next.Deleted), history, document, next.Hash, c.heads, haystack(next), c.detail, old.n)
+		nanos(next.DueAt), asInt(next.Deleted), history, document, next.Hash, c.heads, haystack(next), c.detail,
+		plan.at, plan.n, plan.marks, old.n)
 	if err != nil || old.open == c.open && old.Ref.Region == next.Ref.Region {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -31,12 +32,16 @@ func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) (err error) {
 	if !ok {
 		return fmt.Errorf("BUG: the id of %s cannot be packed", m.Ref)
 	}
-	m.Events = qrie.NewestEvents(m.Events)
 	body, err := encodeDirty(m)
 	if err != nil {
 		return err
 	}
 	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
+		if m.Revision < 0 {
+			if done, err := putOffAgain(tx, m, body); done || err != nil {
+				return err
+			}
+		}
 		added, err := addDirty(tx, rid, m, body)
 		if added || err != nil {
 			return err
@@ -93,7 +98,7 @@ func mergeDirty(tx *sqlite.Tx, rid []byte, m store.DirtyMark) error {
 const additionMark = 2
 
 func encodeDirty(m store.DirtyMark) ([]byte, error) {
-	m.Revision = 0
+	m.Revision, m.Events = 0, qrie.NewestEvents(m.Events)
 	body, err := encodePacked("a dirty mark", m)
 	if err != nil {
 		return nil, err
@@ -139,15 +144,22 @@ func scanDirty(row interface{ Scan(...any) error }) (m store.DirtyMark, err erro
 	return m, err
 }
 
-// DueDirty reads what is due, earliest first.
+// DueDirty reads what is due, earliest first: marks that wait, and looks that are
+// planned in the rows of resources.
 func (s *Store) DueDirty(ctx context.Context, now time.Time, limit int) (due []store.DirtyMark, err error) {
 	defer s.metrics.Request("qrie_dirty", "due")(&err)
 	rows, err := s.db.Query(ctx, "SELECT "+dirtyColumns+" FROM qrie_dirty WHERE due_at <= ? ORDER BY due_at, n LIMIT ?", nanos(now), limit)
 	due, err = collect(rows, err, func(r *sql.Rows) (store.DirtyMark, error) { return scanDirty(r) })
+	if err == nil {
+		var again []store.DirtyMark
+		again, err = s.dueAgain(ctx, now, limit)
+		due = append(due, again...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read due marks: %w", err)
 	}
-	return due, nil
+	slices.SortStableFunc(due, func(a, b store.DirtyMark) int { return a.DueAt.Compare(b.DueAt) })
+	return due[:min(len(due), limit)], nil
 }
 
 // deletedAtOnce is how many marks one write removes.
@@ -167,7 +179,7 @@ func (s *Store) DeleteDirty(ctx context.Context, marks []store.DirtyMark) (err e
 func deleteDirty(tx *sqlite.Tx, marks []store.DirtyMark) error {
 	var gone int64
 	for _, m := range marks {
-		n, err := affected(tx, "DELETE FROM qrie_dirty WHERE n = ? AND additions = ?", m.Revision>>additionBits, m.Revision&(1<<additionBits-1))
+		n, err := deleteMark(tx, m)
 		if err != nil {
 			return fmt.Errorf("remove the mark of %s: %w", m.Ref, err)
 		}
@@ -176,8 +188,17 @@ func deleteDirty(tx *sqlite.Tx, marks []store.DirtyMark) error {
 	return addOne(tx, byDirty, -gone)
 }
 
+func deleteMark(tx *sqlite.Tx, m store.DirtyMark) (gone int64, err error) {
+	if m.Revision < 0 {
+		return dropAgain(tx, m)
+	}
+	return affected(tx, "DELETE FROM qrie_dirty WHERE n = ? AND additions = ?", m.Revision>>additionBits, m.Revision&(1<<additionBits-1))
+}
+
 // CountDirty reads the counter and the oldest mark. Marks are written as they
-// come, so that is among the first; one that was merged anew stands later.
+// come, so that is among the first; one that was merged anew stands later. Of
+// looks that are planned in the rows of resources, which are minutes ahead at
+// the most, it takes the first that is due.
 func (s *Store) CountDirty(ctx context.Context) (n int64, oldest time.Time, err error) {
 	defer s.metrics.Request("qrie_dirty", "count")(&err)
 	var since int64
@@ -186,5 +207,13 @@ func (s *Store) CountDirty(ctx context.Context) (n int64, oldest time.Time, err 
 	if err != nil {
 		return 0, oldest, fmt.Errorf("count waiting marks: %w", err)
 	}
-	return n, moment(since), nil
+	oldest = moment(since)
+	first, err := s.dueAgain(ctx, moment(math.MaxInt64), 1)
+	if err != nil {
+		return 0, oldest, fmt.Errorf("read the first of the planned looks: %w", err)
+	}
+	if len(first) > 0 && (oldest.IsZero() || first[0].Since.Before(oldest)) {
+		oldest = first[0].Since
+	}
+	return n, oldest, nil
 }

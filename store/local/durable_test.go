@@ -259,4 +259,5 @@ func TestPlans(t *testing.T) {
 		explain(name, query, args, c.index, true)
 	}
 	explain("due", dueQuery, []any{0, 10}, "qrie_resources_due (due_at>? AND due_at<?)", true)
+	explain("again", againQuery, []any{0, 10}, "qrie_resources_again (again_at>? AND again_at<?)", true)
 }

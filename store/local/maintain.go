@@ -179,10 +179,19 @@ func trimFinding(tx *sqlite.Tx, fid []byte, now time.Time, tally *store.Tally) e
 // trimTombstone removes a resource that is still the tombstone it was, looked
 // at again or not, and the last entry of its history.
 func trimTombstone(tx *sqlite.Tx, rid []byte, version int64) error {
-	n, err := affected(tx, `DELETE FROM qrie_resources WHERE rid = ?1 AND deleted
-		AND document = (SELECT n FROM qrie_versions WHERE rid = ?1 AND version = ?2)`, rid, version)
-	if n == 0 || err != nil {
+	var planned int64
+	err := tx.QueryRow(`DELETE FROM qrie_resources WHERE rid = ?1 AND deleted
+		AND document = (SELECT n FROM qrie_versions WHERE rid = ?1 AND version = ?2) RETURNING again_at > 0`, rid, version).Scan(&planned)
+	if absent(err) {
+		return nil
+	}
+	if err != nil {
 		return err
+	}
+	if planned > 0 {
+		if err := addOne(tx, byDirty, -planned); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.Exec("DELETE FROM qrie_versions WHERE rid = ?", rid); err != nil {
 		return err

@@ -186,7 +186,7 @@ func (r *recount) days(ctx context.Context) error {
 
 func (r *recount) work(ctx context.Context) error {
 	var dirty, letters int64
-	if err := r.tx.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM qrie_dirty), (SELECT count(*) FROM qrie_dead_letters)").Scan(&dirty, &letters); err != nil {
+	if err := r.tx.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM qrie_dirty) + (SELECT count(*) FROM qrie_resources WHERE again_at > 0), (SELECT count(*) FROM qrie_dead_letters)").Scan(&dirty, &letters); err != nil {
 		return err
 	}
 	r.sums[store.Counter{Dimension: byDirty}] = dirty

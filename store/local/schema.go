@@ -158,4 +158,11 @@ DELETE FROM qrie_meta WHERE name = 'dirty_revision';
 ALTER TABLE qrie_dirty ADD COLUMN additions INTEGER NOT NULL DEFAULT 0; -- marks in body behind the first
 UPDATE qrie_dirty SET additions = 8; -- none may follow what is there: it has no length
 DROP INDEX qrie_dirty_since; -- rows are in the order of since, but for a few
+`, `
+-- A further look at a resource: when (0 for none), and its marks, one behind the
+-- other. The number grows with each change of these two.
+ALTER TABLE qrie_resources ADD COLUMN again_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE qrie_resources ADD COLUMN again_n INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE qrie_resources ADD COLUMN again BLOB;
+CREATE INDEX qrie_resources_again ON qrie_resources (again_at, n) WHERE again_at > 0;
 `}

@@ -34,7 +34,13 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) error {
 		return err
 	}
 	e = cloneEvaluation(e).Normal()
-	return s.do(ctx, "Apply "+e.Next.Ref.Key(), func() error { return s.apply(e) })
+	return s.do(ctx, "Apply "+e.Next.Ref.Key(), func() error {
+		err := s.apply(e)
+		if err == nil && e.Again != nil {
+			s.putDirty(*e.Again)
+		}
+		return err
+	})
 }
 
 // apply changes nothing before every condition holds.

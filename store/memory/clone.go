@@ -27,6 +27,10 @@ func cloneResource(r store.Resource) store.Resource {
 func cloneEvaluation(e store.Evaluation) store.Evaluation {
 	e.Next = cloneResource(e.Next)
 	e.Transitions = cloneAll(e.Transitions, cloneTransition)
+	if e.Again != nil {
+		again := cloneMark(*e.Again)
+		e.Again = &again
+	}
 	return e
 }
 

@@ -16,19 +16,23 @@ import (
 func (s *Store) PutDirty(ctx context.Context, m store.DirtyMark) error {
 	m = cloneMark(m)
 	return s.do(ctx, "PutDirty "+m.Ref.Key(), func() error {
-		id, next := m.Ref.ResourceID(), m
-		if old, ok := s.dirty[id]; ok {
-			next = old.Merge(next)
-		} else {
-			next.Events = qrie.NewestEvents(next.Events)
-		}
-		// A revision is given once: one that was deleted must not match a later
-		// mark.
-		s.revision++
-		next.Revision = s.revision
-		s.dirty[id] = next
+		s.putDirty(m)
 		return nil
 	})
+}
+
+func (s *state) putDirty(next store.DirtyMark) {
+	id := next.Ref.ResourceID()
+	if old, ok := s.dirty[id]; ok {
+		next = old.Merge(next)
+	} else {
+		next.Events = qrie.NewestEvents(next.Events)
+	}
+	// A revision is given once: one that was deleted must not match a later
+	// mark.
+	s.revision++
+	next.Revision = s.revision
+	s.dirty[id] = next
 }
 
 // DueDirty implements store.Work.
