@@ -45,6 +45,7 @@ func Run(t *testing.T, a Adapter) {
 		{"Changes", changeCases},
 		{"Summaries", summaryCases},
 		{"Work", workCases},
+		{"Again", againCases},
 		{"Small", smallCases},
 		{"Exceptions", exceptionCases},
 		{"Audit", auditCases},
