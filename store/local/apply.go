@@ -257,8 +257,8 @@ func haystack(r store.Resource) string { return store.Haystack(r.Name, r.Ref.ID,
 // writeVersion adds to the history and says where the document is and how
 // long the history has become.
 func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (document, history int64, err error) {
-	res, err := tx.Exec("INSERT INTO qrie_versions (rid, version, observed_at, deleted, cause, document) VALUES (?, ?, ?, ?, ?, ?)",
-		c.rid, next.Version, nanos(c.VersionAt()), asInt(next.Deleted), c.cause, c.document)
+	res, err := tx.Exec("INSERT INTO qrie_versions (before, rid, version, observed_at, deleted, cause, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		old.document, c.rid, next.Version, nanos(c.VersionAt()), asInt(next.Deleted), c.cause, c.document)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -274,8 +274,7 @@ func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (do
 	if history < store.MaxVersions+versionSlack {
 		return document, history, nil
 	}
-	_, err = tx.Exec(`DELETE FROM qrie_versions WHERE rid = ? AND version <=
-		(SELECT version FROM qrie_versions WHERE rid = ? ORDER BY version DESC LIMIT 1 OFFSET ?)`, c.rid, c.rid, store.MaxVersions)
+	_, err = tx.Exec("DELETE FROM qrie_versions WHERE n IN ("+chainQuery+" SELECT n FROM chain WHERE depth > ?)", document, store.MaxVersions)
 	return document, store.MaxVersions, err
 }
 

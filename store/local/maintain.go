@@ -106,20 +106,17 @@ func trimTransitions(tx *sqlite.Tx, now time.Time) (int, error) {
 // least as long, so they go; it stays itself until one that replaced it is as
 // old. What is written out of order waits for its neighbours.
 func trimVersions(tx *sqlite.Tx, now time.Time) (int, error) {
-	type entry struct {
-		n, version, at int64
-		rid            []byte
-	}
-	rows, err := tx.Query(`SELECT n, version, observed_at, rid FROM qrie_versions
+	type entry struct{ n, before, at int64 }
+	rows, err := tx.Query(`SELECT n, before, observed_at FROM qrie_versions
 		WHERE n > (SELECT value FROM qrie_meta WHERE name = 'versions_trimmed') ORDER BY n LIMIT ?`, maintainChunk)
-	next, err := collect(rows, err, func(r *sql.Rows) (e entry, err error) { return e, r.Scan(&e.n, &e.version, &e.at, &e.rid) })
+	next, err := collect(rows, err, func(r *sql.Rows) (e entry, err error) { return e, r.Scan(&e.n, &e.before, &e.at) })
 	if err != nil {
 		return 0, err
 	}
 	cutoff := nanos(now.Add(-store.KeepHistory))
 	n := 0
 	for ; n < len(next) && next[n].at < cutoff; n++ {
-		if _, err := tx.Exec("DELETE FROM qrie_versions WHERE rid = ? AND version < ?", next[n].rid, next[n].version); err != nil {
+		if err := deleteVersions(tx, next[n].before); err != nil {
 			return 0, err
 		}
 	}
@@ -179,9 +176,9 @@ func trimFinding(tx *sqlite.Tx, fid []byte, now time.Time, tally *store.Tally) e
 // trimTombstone removes a resource that is still the tombstone it was, looked
 // at again or not, and the last entry of its history.
 func trimTombstone(tx *sqlite.Tx, rid []byte, version int64) error {
-	var planned int64
+	var newest, planned int64
 	err := tx.QueryRow(`DELETE FROM qrie_resources WHERE rid = ?1 AND deleted
-		AND document = (SELECT n FROM qrie_versions WHERE rid = ?1 AND version = ?2) RETURNING again_at > 0`, rid, version).Scan(&planned)
+		AND (SELECT v.version FROM qrie_versions v WHERE v.n = qrie_resources.document) = ?2 RETURNING document, again_at > 0`, rid, version).Scan(&newest, &planned)
 	if absent(err) {
 		return nil
 	}
@@ -193,12 +190,18 @@ func trimTombstone(tx *sqlite.Tx, rid []byte, version int64) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec("DELETE FROM qrie_versions WHERE rid = ?", rid); err != nil {
+	if err := deleteVersions(tx, newest); err != nil {
 		return err
 	}
 	// SQLite gives the numbers of the last rows again once they are gone.
 	_, err = tx.Exec(`UPDATE qrie_meta SET value = min(value, (SELECT coalesce(max(n), 0) FROM qrie_versions))
 		WHERE name = 'versions_trimmed'`)
+	return err
+}
+
+// deleteVersions removes a version and those before it.
+func deleteVersions(tx *sqlite.Tx, newest int64) error {
+	_, err := tx.Exec("DELETE FROM qrie_versions WHERE n IN ("+chainQuery+" SELECT n FROM chain)", newest)
 	return err
 }
 

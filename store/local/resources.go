@@ -108,6 +108,18 @@ func (s *Store) Resource(ctx context.Context, id string) (r store.Resource, err 
 	return row.resource()
 }
 
+// chainQuery begins a query of the versions from one on back, and versionsOf of
+// those of a resource: of each its n and its depth, from 1. There are some more than
+// MaxVersions at the most. One that was trimmed ends them: its number is not given
+// again for as long as a later one of the resource exists.
+const (
+	chainQuery = chainBegin + "?" + chainEnd
+	versionsOf = chainBegin + "(SELECT document FROM qrie_resources WHERE rid = ?)" + chainEnd
+
+	chainBegin = "WITH RECURSIVE chain (n, before, depth) AS (SELECT v.n, v.before, 1 FROM qrie_versions v WHERE v.n = "
+	chainEnd   = " UNION ALL SELECT v.n, v.before, depth + 1 FROM chain CROSS JOIN qrie_versions v ON v.n = chain.before) "
+)
+
 // ListVersions gives the history of a resource, newest first.
 func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageRequest) (page store.Page[store.Version], err error) {
 	defer s.metrics.Request("qrie_versions", "list")(&err)
@@ -122,8 +134,8 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 		}
 	}
 	size := p.PageSize()
-	rows, err := s.db.Query(ctx, `SELECT version, observed_at, deleted, cause FROM qrie_versions
-		WHERE rid = ? AND version < ? ORDER BY version DESC LIMIT ?`, rid, before, size+1)
+	rows, err := s.db.Query(ctx, versionsOf+`SELECT version, observed_at, deleted, cause FROM chain CROSS JOIN qrie_versions USING (n)
+		WHERE version < ? ORDER BY depth LIMIT ?`, rid, before, size+1)
 	page.Items, err = collect(rows, err, scanVersion(resource))
 	if err != nil {
 		return page, fmt.Errorf("list versions of %s: %w", resource, err)
@@ -147,7 +159,7 @@ func (s *Store) ResourceVersion(ctx context.Context, resource string, version in
 	var observedAt int64
 	var cause []byte
 	v.Resource, v.Version = resource, version
-	err = s.db.QueryRow(ctx, "SELECT observed_at, deleted, cause, document FROM qrie_versions WHERE rid = ? AND version = ?", rid, version).
+	err = s.db.QueryRow(ctx, versionsOf+"SELECT observed_at, deleted, cause, document FROM chain CROSS JOIN qrie_versions USING (n) WHERE version = ?", rid, version).
 		Scan(&observedAt, &v.Deleted, &cause, &document)
 	if absent(err) {
 		return store.Version{}, missing

@@ -165,4 +165,21 @@ ALTER TABLE qrie_resources ADD COLUMN again_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE qrie_resources ADD COLUMN again_n INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE qrie_resources ADD COLUMN again BLOB;
 CREATE INDEX qrie_resources_again ON qrie_resources (again_at, n) WHERE again_at > 0;
+`, `
+-- Each version names the one before it of the same resource, 0 for none, which may
+-- be trimmed by now; the resource names the newest. An index by resource instead
+-- would write a page of its own for each change.
+CREATE TABLE qrie_chain (
+	n INTEGER PRIMARY KEY,
+	before INTEGER NOT NULL,
+	rid BLOB NOT NULL, version INTEGER NOT NULL,
+	observed_at INTEGER NOT NULL, deleted INTEGER NOT NULL,
+	cause BLOB NOT NULL,
+	document BLOB -- compressed
+);
+INSERT INTO qrie_chain (n, before, rid, version, observed_at, deleted, cause, document)
+	SELECT n, coalesce((SELECT o.n FROM qrie_versions o WHERE o.rid = v.rid AND o.version < v.version ORDER BY o.version DESC LIMIT 1), 0),
+		rid, version, observed_at, deleted, cause, document FROM qrie_versions v ORDER BY n;
+DROP TABLE qrie_versions;
+ALTER TABLE qrie_chain RENAME TO qrie_versions;
 `}
