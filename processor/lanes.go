@@ -20,6 +20,7 @@ type lanes struct {
 	run       func(ctx context.Context, m touched)
 	slots     chan struct{} // shared by all sessions of the worker
 	scanSlots chan struct{} // those of them that jobs of scans may have
+	hands     *hands        // of the worker: each job begins with some
 	share     int           // greatest number of running jobs of one account
 	floor     time.Duration // least time between the first two starts for one resource
 	limit     int           // marks held at once; submit blocks above
@@ -118,8 +119,8 @@ func (q *turns) keep(account string, queue []*lane, at int) {
 	q.queues[account] = queue
 }
 
-func newLanes(run func(context.Context, touched), slots, scanSlots chan struct{}, share int, floor time.Duration, limit int, now func() time.Time, merged func()) *lanes {
-	l := &lanes{run: run, slots: slots, scanSlots: scanSlots, share: share, floor: floor, limit: limit, now: now, merged: merged,
+func newLanes(run func(context.Context, touched), slots, scanSlots chan struct{}, hands *hands, share int, floor time.Duration, limit int, now func() time.Time, merged func()) *lanes {
+	l := &lanes{run: run, slots: slots, scanSlots: scanSlots, hands: hands, share: share, floor: floor, limit: limit, now: now, merged: merged,
 		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, running: map[string]int{}, next: make(chan func())}
 	l.changed = sync.NewCond(&l.mu)
 	return l
@@ -217,8 +218,15 @@ func (l *lanes) dispatch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		select {
+		case l.hands.taken <- struct{}{}:
+		case <-ctx.Done():
+			<-l.slots
+			return
+		}
 		j, wait := l.take()
 		if j.lane == nil {
+			l.hands.release()
 			<-l.slots
 			timer.Reset(wait)
 			select {
@@ -265,6 +273,7 @@ func (l *lanes) do(ctx context.Context, j job) {
 		if j.line == scanLine {
 			<-l.scanSlots
 		}
+		l.hands.release()
 		<-l.slots
 	}()
 	l.run(ctx, j.mark)

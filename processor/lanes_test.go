@@ -27,7 +27,7 @@ func startLanes(t *testing.T, l *lanes) context.Context {
 }
 
 func testLanes(run func(context.Context, touched), slots, share int, floor time.Duration, limit int) *lanes {
-	return newLanes(run, make(chan struct{}, slots), make(chan struct{}, max(1, slots/2)), share, floor, limit, time.Now, func() {})
+	return newLanes(run, make(chan struct{}, slots), make(chan struct{}, max(1, slots/2)), newHands(slots), share, floor, limit, time.Now, func() {})
 }
 
 func TestLanesBurstCostsFewRunsAndEndsWithTheLastMark(t *testing.T) {

@@ -21,11 +21,13 @@ func (s *stopped) Unwrap() error { return s.why }
 
 // describe reads the resource. A deletion of something stored is confirmed by
 // a second look, because a read may be older than the resource.
-func (s *session) describe(ctx context.Context, m touched, stored *store.Resource) (qrie.Observation, error) {
-	obs, err := s.read(ctx, m)
-	if err == nil && gone(stored, obs) && sleep(ctx, s.w.ConfirmGone) {
+func (s *session) describe(ctx context.Context, m touched, stored *store.Resource) (obs qrie.Observation, err error) {
+	s.w.hands.without(func() {
 		obs, err = s.read(ctx, m)
-	}
+		if err == nil && gone(stored, obs) && sleep(ctx, s.w.ConfirmGone) {
+			obs, err = s.read(ctx, m)
+		}
+	})
 	return obs, err
 }
 

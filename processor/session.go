@@ -49,7 +49,7 @@ const (
 func (w *Worker) Begin(s *stream.Session) {
 	ctx, stop := context.WithCancel(s.Context())
 	ses := &session{w: w, s: s, ctx: ctx, stop: stop, tasks: make(chan func(), taskQueue), closing: make(chan struct{}), idle: make(chan struct{})}
-	ses.lanes = newLanes(ses.refresh, w.slots, w.scans, max(1, w.Jobs/4), w.Floor, w.InFlight, w.Now, func() {
+	ses.lanes = newLanes(ses.refresh, w.slots, w.scans, w.hands, max(1, w.Jobs/4), w.Floor, w.InFlight, w.Now, func() {
 		w.metrics.marks.WithLabelValues("all", "coalesced").Inc()
 	})
 	ses.wait.Go(func() { ses.lanes.dispatch(ctx) })

@@ -45,7 +45,7 @@ type Options struct {
 	Log        *slog.Logger                      // default: none
 	Registerer prometheus.Registerer             // default: none
 
-	Jobs        int           // refreshes at once; default 384: each mostly waits for AWS or for a commit
+	Jobs        int           // refreshes at once; default 384: each mostly waits for AWS. Half of them may be at work
 	InFlight    int           // marks held for each shard; default 5000
 	Floor       time.Duration // least time between two reads of a resource; doubles up to eight times while it keeps changing; default 0.5 s
 	ConfirmGone time.Duration // pause before a deletion is confirmed; default 1 s
@@ -81,6 +81,7 @@ type Worker struct {
 	metrics *metrics
 	slots   chan struct{}
 	scans   chan struct{} // slots that scans may have
+	hands   *hands
 
 	memo memo
 
@@ -139,6 +140,7 @@ func New(o Options) (*Worker, error) {
 		metrics:  newMetrics(o.Registerer),
 		slots:    make(chan struct{}, o.Jobs),
 		scans:    make(chan struct{}, max(1, o.Jobs/2)),
+		hands:    newHands(max(1, o.Jobs/2)),
 		limiters: newLimiters(o.CallsPerSecond, o.Now),
 		breakers: newBreakers(o.Now, o.Jitter),
 		sessions: map[*stream.Session]*session{},
