@@ -62,7 +62,7 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		return nil, fmt.Errorf("BUG: the id of %s cannot be packed", next.Ref)
 	}
 	var err error
-	if c.heads, err = encode("heads", next.Heads); err != nil {
+	if c.heads, err = encodeHeads(next.Heads); err != nil {
 		return nil, err
 	}
 	c.open, _ = next.OpenFindings()

@@ -90,7 +90,7 @@ func (s *Store) closeOne(tx *sqlite.Tx, fid, rid []byte, why qrie.Resolution, ge
 	next, t := store.Forget(old.Resource, f, why, generation, at)
 	if old.n != 0 {
 		tally.Resource(old.Resource, next)
-		heads, err := encode("heads", next.Heads)
+		heads, err := encodeHeads(next.Heads)
 		if err != nil {
 			return err
 		}

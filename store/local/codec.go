@@ -8,10 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/qrie-sec/qrie/sqlite/compact"
+	"github.com/qrie-sec/qrie/store"
 )
 
 // idEncoding reads the letters of an id as if they were digits in the order of
@@ -79,11 +81,33 @@ func encode(what string, v any) ([]byte, error) {
 func encodePacked(what string, v any) ([]byte, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer giveBack(buf)
-	if err := json.NewEncoder(buf).Encode(v); err != nil {
+	if err := cborMode.MarshalToBuffer(v, buf); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", what, err)
 	}
 	return compact.Encode(buf.Bytes()), nil
 }
+
+// encodeHeads is for what is compared as it is written: the same heads are the same
+// bytes.
+func encodeHeads(heads map[string]store.Head) ([]byte, error) {
+	b, err := cborMode.Marshal(heads)
+	if err != nil {
+		return nil, fmt.Errorf("encode heads: %w", err)
+	}
+	return b, nil
+}
+
+// cborMode keeps the names of JSON, the nanoseconds of times, and maps in order.
+var cborMode = func() cbor.UserBufferEncMode {
+	m, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, Sort: cbor.SortBytewiseLexical}.UserBufferEncMode()
+	if err != nil {
+		panic(err) // options that contradict each other
+	}
+	return m
+}()
+
+// isCBOR reports whether b begins as a map does in CBOR. No JSON begins so.
+func isCBOR(b []byte) bool { return len(b) > 0 && b[0]>>5 == 5 }
 
 // s2Mark comes before what earlier versions compressed without a vocabulary.
 const s2Mark = 1
@@ -101,7 +125,11 @@ func decode(what string, b []byte, v any) (err error) {
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", what, err)
 	}
-	if err := json.Unmarshal(b, v); err != nil {
+	unmarshal := json.Unmarshal
+	if isCBOR(b) {
+		unmarshal = cbor.Unmarshal
+	}
+	if err := unmarshal(b, v); err != nil {
 		return fmt.Errorf("decode %s: %w", what, err)
 	}
 	return nil

@@ -96,7 +96,7 @@ func (w found) write(tx *sqlite.Tx, s *Store) error {
 			return err
 		}
 	}
-	encoded, err := encode("heads", r.Heads)
+	encoded, err := encodeHeads(r.Heads)
 	if err != nil {
 		return err
 	}
