@@ -34,13 +34,7 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) error {
 		return err
 	}
 	e = cloneEvaluation(e).Normal()
-	return s.do(ctx, "Apply "+e.Next.Ref.Key(), func() error {
-		err := s.apply(e)
-		if err == nil && e.Again != nil {
-			s.putDirty(*e.Again)
-		}
-		return err
-	})
+	return s.do(ctx, "Apply "+e.Next.Ref.Key(), func() error { return s.apply(e) })
 }
 
 // apply changes nothing before every condition holds.
@@ -48,6 +42,9 @@ func (s *state) apply(e store.Evaluation) error {
 	id := e.Next.Ref.ResourceID()
 	old := s.resources[id]
 	if repeat, err := store.Admit(old.Resource, e); repeat || err != nil {
+		if repeat {
+			s.plan(e)
+		}
 		return err
 	}
 	if policy := e.Unexplained(old.Resource); policy != "" {
@@ -70,7 +67,15 @@ func (s *state) apply(e store.Evaluation) error {
 		s.transit(id, t, &tally)
 	}
 	s.count(&tally)
+	s.plan(e)
 	return nil
+}
+
+// plan marks the resource for the further look that an evaluation asks for.
+func (s *state) plan(e store.Evaluation) {
+	if e.Again != nil {
+		s.putDirty(*e.Again)
+	}
 }
 
 func (s *state) write(id string, r resource) {
