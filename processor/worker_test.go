@@ -553,6 +553,36 @@ func TestGoneBeforeItWasRead(t *testing.T) {
 	})
 }
 
+// A look that somebody else was ahead of writes nothing, but what its events did may
+// be yet to be seen: the next look is planned all the same.
+func TestStaleLookPlansTheNext(t *testing.T) {
+	bubbled(t, func(r *rig) {
+		ref := bucketOf(shop, 1)
+		r.known(ref, versioned)
+		r.aws.takes.Store(int64(5 * time.Second))
+		r.happen(ref, "PutBucketVersioning", time.Now(), 1)
+		time.Sleep(3 * time.Second)
+		newer, err := r.store.ResourceState(r.Context(), ref)
+		r.must(err)
+		newer.ObservedAt = time.Now()
+		r.must(r.store.Apply(r.Context(), store.Evaluation{Base: newer.Version, Next: newer}))
+		time.Sleep(3 * time.Second)
+		if n := r.counted("qrie_marks_total", "stale"); n != 1 {
+			t.Fatalf("%g looks were stale, want 1", n)
+		}
+		n, _, err := r.store.CountDirty(r.Context())
+		r.must(err)
+		if n != 1 {
+			t.Errorf("%d looks are planned, want 1", n)
+		}
+		r.aws.put(ref, unversioned)
+		time.Sleep(time.Minute)
+		if f := r.finding(ref, versioningOff); f.State != qrie.Active {
+			t.Errorf("what AWS showed late is a finding that is %q", f.State)
+		}
+	})
+}
+
 // A scan is quicker than the event, which says who did it all the same.
 func TestLateEventTellsTheCause(t *testing.T) {
 	bubbled(t, func(r *rig) {

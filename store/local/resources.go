@@ -120,6 +120,9 @@ const (
 	chainEnd   = " UNION ALL SELECT v.n, v.before, depth + 1 FROM chain CROSS JOIN qrie_versions v ON v.n = chain.before) "
 )
 
+const versionsQuery = versionsOf + `SELECT version, observed_at, deleted, cause FROM chain CROSS JOIN qrie_versions USING (n)
+	WHERE version < ? ORDER BY depth LIMIT ?`
+
 // ListVersions gives the history of a resource, newest first.
 func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageRequest) (page store.Page[store.Version], err error) {
 	defer s.metrics.Request("qrie_versions", "list")(&err)
@@ -134,8 +137,7 @@ func (s *Store) ListVersions(ctx context.Context, resource string, p store.PageR
 		}
 	}
 	size := p.PageSize()
-	rows, err := s.db.Query(ctx, versionsOf+`SELECT version, observed_at, deleted, cause FROM chain CROSS JOIN qrie_versions USING (n)
-		WHERE version < ? ORDER BY depth LIMIT ?`, rid, before, size+1)
+	rows, err := s.db.Query(ctx, versionsQuery, rid, before, size+1)
 	page.Items, err = collect(rows, err, scanVersion(resource))
 	if err != nil {
 		return page, fmt.Errorf("list versions of %s: %w", resource, err)

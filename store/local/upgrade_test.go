@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 
@@ -29,6 +30,13 @@ func TestFileOfAnEarlierVersion(t *testing.T) {
 	defer z.Close()
 	const cause = `{"attribution":"exact","events":[{"id":"e1","name":"DeleteBucketPolicy","source":"s3.amazonaws.com","account":"111122223333","region":"eu-west-1","time":"2026-11-01T11:59:59Z","actor":{"kind":"human","name":"ada","type":"AssumedRole"}}]}`
 	must(t, db.Write(t.Context(), func(tx *sqlite.Tx) error {
+		// Those of another resource between.
+		for n, version := range []int{1, 1, 2, 2} {
+			if _, err := tx.Exec("INSERT INTO qrie_versions (n, rid, version, observed_at, deleted, cause, document) VALUES (?, ?, ?, ?, 0, '{}', NULL)",
+				n+3, [][]byte{rid, []byte("another")}[n%2], version, nanos(at.Add(-time.Hour))); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.Exec("INSERT INTO qrie_versions (n, rid, version, observed_at, deleted, cause, document) VALUES (7, ?, 3, ?, 0, ?, ?)",
 			rid, nanos(at), append([]byte{s2Mark}, s2.Encode(nil, []byte(cause))...), z.EncodeAll([]byte(`{"Name":"invoices"}`), nil)); err != nil {
 			return err
@@ -51,6 +59,20 @@ func TestFileOfAnEarlierVersion(t *testing.T) {
 	must(t, err)
 	if whole.Name != "invoices" || len(whole.Cause.Events) != 1 || whole.Cause.Events[0].Actor.Name != "ada" || string(whole.Document) != `{"Name":"invoices"}` {
 		t.Errorf("the resource is read as %+v", whole)
+	}
+	history, err := s.ListVersions(t.Context(), ref.ResourceID(), store.PageRequest{})
+	must(t, err)
+	var versions []int64
+	for _, v := range history.Items {
+		versions = append(versions, v.Version)
+	}
+	if diff := cmp.Diff([]int64{3, 2, 1}, versions); diff != "" {
+		t.Errorf("the history (-want +got):\n%s", diff)
+	}
+	first, err := s.ResourceVersion(t.Context(), ref.ResourceID(), 1)
+	must(t, err)
+	if !first.ObservedAt.Equal(at.Add(-time.Hour)) {
+		t.Errorf("the first version is read as %+v", first)
 	}
 	// Twice: what is there already, and what this version made of it.
 	for i := 2; i < 4; i++ {

@@ -193,6 +193,24 @@ var againCases = []testCase{
 		same(w, "due", got, []string{"waits4", "planned4", "waits3", "planned3"})
 		same(w, "waiting", w.waiting(), int64(10))
 	}},
+	{"a tombstone that is trimmed takes its planned look along, or leaves it", func(w *world) {
+		ref := bucket(accountA, "data")
+		w.apply(look{ref: ref, doc: "v1"})
+		again := w.again(ref, "", 1).Again
+		w.tick(store.KeepTombstones + day)
+		w.trim()
+		_, err := w.s.ResourceState(w.ctx, ref)
+		w.want(err, qrie.ErrNotFound)
+		drift, err := w.s.Recount(w.ctx)
+		w.ok(err)
+		same(w, "drift", len(drift), 0)
+		due := w.due()
+		same(w, "waiting", w.waiting(), int64(len(due)))
+		for _, m := range due {
+			m.Revision = 0
+			same(w, "mark", m, *again)
+		}
+	}},
 	{"the recount counts planned looks", func(w *world) {
 		ref := bucket(accountA, "data")
 		w.again(ref, "v1", 1)
