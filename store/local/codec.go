@@ -90,6 +90,9 @@ func encodePacked(what string, v any) ([]byte, error) {
 // encodeHeads is for what is compared as it is written: the same heads are the same
 // bytes.
 func encodeHeads(heads map[string]store.Head) ([]byte, error) {
+	if heads == nil {
+		heads = map[string]store.Head{}
+	}
 	b, err := cborMode.Marshal(heads)
 	if err != nil {
 		return nil, fmt.Errorf("encode heads: %w", err)
@@ -100,6 +103,16 @@ func encodeHeads(heads map[string]store.Head) ([]byte, error) {
 // cborMode keeps the names of JSON, the nanoseconds of times, and maps in order.
 var cborMode = func() cbor.UserBufferEncMode {
 	m, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, Sort: cbor.SortBytewiseLexical}.UserBufferEncMode()
+	if err != nil {
+		panic(err) // options that contradict each other
+	}
+	return m
+}()
+
+// cborReader takes text that is not UTF-8 as it is, such as the user agent that a
+// stranger made up: what was written must be read.
+var cborReader = func() cbor.DecMode {
+	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
 	if err != nil {
 		panic(err) // options that contradict each other
 	}
@@ -127,7 +140,7 @@ func decode(what string, b []byte, v any) (err error) {
 	}
 	unmarshal := json.Unmarshal
 	if isCBOR(b) {
-		unmarshal = cbor.Unmarshal
+		unmarshal = cborReader.Unmarshal
 	}
 	if err := unmarshal(b, v); err != nil {
 		return fmt.Errorf("decode %s: %w", what, err)
