@@ -37,7 +37,7 @@ type lanes struct {
 	later   delayed
 	closing bool // drain: nothing waits for its floor any more
 
-	next    chan func()  // to a runner that rests
+	next    chan job     // to a runner that rests
 	resting atomic.Int64 // how many of them do
 	runners sync.WaitGroup
 }
@@ -121,7 +121,7 @@ func (q *turns) keep(account string, queue []*lane, at int) {
 
 func newLanes(run func(context.Context, touched), slots, scanSlots chan struct{}, hands *hands, share int, floor time.Duration, limit int, now func() time.Time, merged func()) *lanes {
 	l := &lanes{run: run, slots: slots, scanSlots: scanSlots, hands: hands, share: share, floor: floor, limit: limit, now: now, merged: merged,
-		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, running: map[string]int{}, next: make(chan func())}
+		wake: make(chan struct{}, 1), lanes: map[string]*lane{}, running: map[string]int{}, next: make(chan job)}
 	l.changed = sync.NewCond(&l.mu)
 	return l
 }
@@ -237,30 +237,29 @@ func (l *lanes) dispatch(ctx context.Context) {
 			}
 			continue
 		}
-		l.start(ctx, func() { l.do(ctx, j) })
+		l.start(ctx, j)
 	}
 }
 
-// start runs f in a goroutine that dispatch waits for. It is called by dispatch
-// and by jobs.
-func (l *lanes) start(ctx context.Context, f func()) {
+// start runs a job in a goroutine that dispatch waits for.
+func (l *lanes) start(ctx context.Context, j job) {
 	select {
-	case l.next <- f:
+	case l.next <- j:
 	default:
-		l.runners.Go(func() { l.work(ctx, f) })
+		l.runners.Go(func() { l.work(ctx, j) })
 	}
 }
 
-// work runs f and rests until there is more, unless enough others rest.
-func (l *lanes) work(ctx context.Context, f func()) {
+// work runs a job and rests until there is more, unless enough others rest.
+func (l *lanes) work(ctx context.Context, j job) {
 	for {
-		f()
+		l.do(ctx, j)
 		if l.resting.Add(1) > maxResting {
 			l.resting.Add(-1)
 			return
 		}
 		select {
-		case f = <-l.next:
+		case j = <-l.next:
 			l.resting.Add(-1)
 		case <-ctx.Done():
 			return

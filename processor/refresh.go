@@ -201,7 +201,7 @@ func (s *session) attempt(ctx context.Context, m touched) (outcome string, err e
 		return outcome, s.lookAgain(ctx, again)
 	}
 	if !eval.Changed {
-		if len(m.Events) == 0 || unsettled && !m.settled(obs.ObservedAt) {
+		if len(m.Events) == 0 || again != nil && !m.settled(obs.ObservedAt) {
 			return "unchanged", nil // what the events did may be yet to be seen
 		}
 		return s.explainLate(ctx, m.Ref, lateEvents(eval.Next, m.Events), qrie.AttributionUnknown, "unchanged")

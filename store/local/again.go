@@ -94,13 +94,14 @@ func (s *Store) writeTouchAgain(tx *sqlite.Tx, c *change) error {
 
 // The revision of a look that is planned in a row is negative: the row's number
 // and, in as many bits, the plan's.
-const againBits = 24
+const (
+	againBits       = 24
+	againMask int64 = 1<<againBits - 1
+)
 
-func againRevision(row, n int64) int64 { return -(row<<againBits | n&(1<<againBits-1)) }
+func againRevision(row, n int64) int64 { return -(row<<againBits | n&againMask) }
 
-func ofAgain(revision int64) (row, n int64) {
-	return -revision >> againBits, -revision & (1<<againBits - 1)
-}
+func ofAgain(revision int64) (row, n int64) { return -revision >> againBits, -revision & againMask }
 
 const againQuery = "SELECT n, again_n, again FROM qrie_resources INDEXED BY qrie_resources_again WHERE again_at > 0 AND again_at <= ? ORDER BY again_at, n LIMIT ?"
 
@@ -123,7 +124,7 @@ func (s *Store) dueAgain(ctx context.Context, now time.Time, limit int) ([]store
 func putOffAgain(tx *sqlite.Tx, m store.DirtyMark, body []byte) (ok bool, err error) {
 	row, n := ofAgain(m.Revision)
 	changed, err := affected(tx, "UPDATE qrie_resources SET again_at = ?, again_n = again_n + 1, again = ? WHERE n = ? AND again_at > 0 AND again_n & ? = ?",
-		nanos(m.DueAt), body, row, int64(1<<againBits-1), n)
+		nanos(m.DueAt), body, row, againMask, n)
 	return changed == 1, err
 }
 
@@ -131,5 +132,5 @@ func putOffAgain(tx *sqlite.Tx, m store.DirtyMark, body []byte) (ok bool, err er
 func dropAgain(tx *sqlite.Tx, m store.DirtyMark) (dropped int64, err error) {
 	row, n := ofAgain(m.Revision)
 	return affected(tx, "UPDATE qrie_resources SET again_at = 0, again = NULL WHERE n = ? AND again_at > 0 AND again_n & ? = ?",
-		row, int64(1<<againBits-1), n)
+		row, againMask, n)
 }

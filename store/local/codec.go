@@ -81,7 +81,7 @@ func encode(what string, v any) ([]byte, error) {
 func encodePacked(what string, v any) ([]byte, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer giveBack(buf)
-	if err := cborMode.MarshalToBuffer(v, buf); err != nil {
+	if err := cborWriter.MarshalToBuffer(v, buf); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", what, err)
 	}
 	return compact.Encode(buf.Bytes()), nil
@@ -93,15 +93,15 @@ func encodeHeads(heads map[string]store.Head) ([]byte, error) {
 	if heads == nil {
 		heads = map[string]store.Head{}
 	}
-	b, err := cborMode.Marshal(heads)
+	b, err := cborWriter.Marshal(heads)
 	if err != nil {
 		return nil, fmt.Errorf("encode heads: %w", err)
 	}
 	return b, nil
 }
 
-// cborMode keeps the names of JSON, the nanoseconds of times, and maps in order.
-var cborMode = func() cbor.UserBufferEncMode {
+// cborWriter keeps the names of JSON, the nanoseconds of times, and maps in order.
+var cborWriter = func() cbor.UserBufferEncMode {
 	m, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, Sort: cbor.SortBytewiseLexical}.UserBufferEncMode()
 	if err != nil {
 		panic(err) // options that contradict each other
