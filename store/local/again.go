@@ -12,40 +12,88 @@ import (
 
 // again is a further look at a resource as it is planned in the resource's row,
 // which is written with each look anyway: a row of its own with its indexes would
-// cost as much as all else that a look writes.
+// cost as much as all else that a look writes. Its marks are in qrie_looks, which
+// grows at its end: a row of a resource that grew and shrank with them would push
+// its neighbours to other pages each time.
 type again struct {
-	at    int64  // 0: none is planned
-	n     int64  // grows with each change of the plan
-	marks []byte // one behind the other
+	at    int64 // 0: none is planned, and the last two mean nothing
+	n     int64 // grows with each change of the plan
+	look  int64 // the newest of its marks, which names the one before it
+	looks int64 // how many there are
 }
 
-// maxAgain is how many bytes of marks are written one behind the other before they
-// are merged into one.
-const maxAgain = 4 << 10
+// maxLooks is how many marks a plan has before they are merged into one.
+const maxLooks = 8
 
 // oneAgain counts a look that was not planned before.
 var oneAgain = store.Delta{Counter: store.Counter{Dimension: byDirty}, N: 1}
 
-// with is the plan as a change leaves it.
-func (a again) with(c *change) (again, error) {
+// with writes the marks of a change, if it has any, and gives the plan as that
+// leaves it.
+func (a again) with(tx *sqlite.Tx, c *change) (again, error) {
 	if c.again == nil {
 		return a, nil
 	}
-	next := again{at: nanos(c.Again.DueAt), n: a.n + 1, marks: c.again}
-	if a.at == 0 {
-		return next, nil
+	next := again{at: nanos(c.Again.DueAt), n: a.n + 1, looks: 1}
+	marks := c.again
+	var before int64
+	switch {
+	case a.at == 0:
+	case a.looks < maxLooks:
+		next.at, next.looks, before = min(next.at, a.at), a.looks+1, a.look
+	default:
+		next.at = min(next.at, a.at)
+		old, err := takeLooks(tx, a.look)
+		if err != nil {
+			return a, err
+		}
+		m, err := decodeDirty(append(old, marks...))
+		if err != nil {
+			return a, err
+		}
+		if marks, err = encodeDirty(m); err != nil {
+			return a, err
+		}
 	}
-	next.at = min(next.at, a.at)
-	next.marks = append(a.marks[:len(a.marks):len(a.marks)], c.again...)
-	if len(next.marks) <= maxAgain {
-		return next, nil
-	}
-	m, err := decodeDirty(next.marks)
-	if err != nil {
-		return a, err
-	}
-	next.marks, err = encodeDirty(m)
+	var err error
+	next.look, err = addLook(tx, before, marks)
 	return next, err
+}
+
+func addLook(tx *sqlite.Tx, before int64, marks []byte) (look int64, err error) {
+	res, err := tx.Exec("INSERT INTO qrie_looks (before, marks) VALUES (?, ?)", before, marks)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// takeLooks removes the marks of a plan and gives them, oldest first.
+func takeLooks(tx *sqlite.Tx, look int64) (marks []byte, err error) {
+	for look > 0 {
+		var one []byte
+		if err := tx.QueryRow("DELETE FROM qrie_looks WHERE n = ? RETURNING before, marks", look).Scan(&look, &one); err != nil {
+			return nil, err
+		}
+		marks = append(one, marks...)
+	}
+	return marks, nil
+}
+
+// dropLooks removes the marks of a plan.
+func dropLooks(tx *sqlite.Tx, look int64) error {
+	for look > 0 {
+		if err := tx.QueryRow("DELETE FROM qrie_looks WHERE n = ? RETURNING before", look).Scan(&look); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePlan replaces the plan of the resource in row n.
+func writePlan(tx *sqlite.Tx, n int64, plan again) error {
+	_, err := tx.Exec("UPDATE qrie_resources SET again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?", plan.at, plan.n, plan.look, plan.looks, n)
+	return err
 }
 
 // planAgain writes nothing but the further look of a change.
@@ -53,11 +101,11 @@ func (s *Store) planAgain(tx *sqlite.Tx, old stored, c *change) error {
 	if c.again == nil {
 		return nil
 	}
-	plan, err := old.again.with(c)
-	if err != nil {
-		return err
+	plan, err := old.again.with(tx, c)
+	if err == nil {
+		err = writePlan(tx, old.n, plan)
 	}
-	if _, err := tx.Exec("UPDATE qrie_resources SET again_at = ?, again_n = ?, again = ? WHERE n = ?", plan.at, plan.n, plan.marks, old.n); err != nil {
+	if err != nil {
 		return fmt.Errorf("plan another look at %s: %w", c.Next.Ref, err)
 	}
 	if old.again.at == 0 {
@@ -66,27 +114,32 @@ func (s *Store) planAgain(tx *sqlite.Tx, old stored, c *change) error {
 	return err
 }
 
-// writeTouchAgain is writeTouch with a further look. Its marks are added behind
-// those that there are, if they are not too many.
+// writeTouchAgain is writeTouch with a further look. Its marks are written first,
+// if every condition holds and they are not too many, and then the row.
 func (s *Store) writeTouchAgain(tx *sqlite.Tx, c *change) error {
 	next := &c.Next
 	observedAt, due := nanos(next.ObservedAt), nanos(c.Again.DueAt)
-	var marks int
-	err := tx.QueryRow(`UPDATE qrie_resources
-		SET version = version + 1, observed_at = ?, listed_at = max(listed_at, ?), generation = ?,
-			again_at = CASE WHEN again_at BETWEEN 1 AND ? THEN again_at ELSE ? END, again_n = again_n + 1, again = CAST(coalesce(again, x'') || ? AS BLOB)
-		WHERE rid = ? AND version = ? AND observed_at < ? AND deleted = ? AND due_at = ? AND hash = ? AND heads = ? AND coalesce(length(again), 0) <= ?
-		RETURNING length(again)`,
-		observedAt, nanos(next.ListedAt), next.Generation, due, due, c.again,
-		c.rid, c.Base, observedAt, asInt(next.Deleted), nanos(next.DueAt), next.Hash, c.heads, maxAgain-len(c.again)).Scan(&marks)
+	var look, before int64
+	err := tx.QueryRow(`INSERT INTO qrie_looks (before, marks)
+		SELECT CASE WHEN again_at > 0 THEN look ELSE 0 END, ? FROM qrie_resources
+		WHERE rid = ? AND version = ? AND observed_at < ? AND deleted = ? AND due_at = ? AND hash = ? AND heads = ? AND (again_at = 0 OR looks < ?)
+		RETURNING n, before`,
+		c.again, c.rid, c.Base, observedAt, asInt(next.Deleted), nanos(next.DueAt), next.Hash, c.heads, maxLooks).Scan(&look, &before)
 	if absent(err) {
 		return nil
+	}
+	if err == nil {
+		_, err = tx.Exec(`UPDATE qrie_resources
+			SET version = version + 1, observed_at = ?, listed_at = max(listed_at, ?), generation = ?,
+				again_at = CASE WHEN again_at BETWEEN 1 AND ? THEN again_at ELSE ? END, again_n = again_n + 1,
+				look = ?, looks = CASE WHEN again_at > 0 THEN looks + 1 ELSE 1 END
+			WHERE rid = ?`, observedAt, nanos(next.ListedAt), next.Generation, due, due, look, c.rid)
 	}
 	if err != nil {
 		return fmt.Errorf("touch %s: %w", next.Ref, err)
 	}
 	c.written = true
-	if marks == len(c.again) {
+	if before == 0 {
 		c.unknown, err = s.addUp(tx, []store.Delta{oneAgain})
 	}
 	return err
@@ -103,34 +156,83 @@ func againRevision(row, n int64) int64 { return -(row<<againBits | n&againMask) 
 
 func ofAgain(revision int64) (row, n int64) { return -revision >> againBits, -revision & againMask }
 
-const againQuery = "SELECT n, again_n, again FROM qrie_resources INDEXED BY qrie_resources_again WHERE again_at > 0 AND again_at <= ? ORDER BY again_at, n LIMIT ?"
+// againQuery reads the plans that are due, earliest first, and the marks of each,
+// oldest first.
+const againQuery = `WITH RECURSIVE
+	due (n, again_at, again_n, look) AS MATERIALIZED (SELECT n, again_at, again_n, look FROM qrie_resources INDEXED BY qrie_resources_again
+		WHERE again_at > 0 AND again_at <= ? ORDER BY again_at, n LIMIT ?),
+	chain (n, again_at, again_n, depth, before, marks) AS (
+		SELECT d.n, d.again_at, d.again_n, 1, l.before, l.marks FROM due d CROSS JOIN qrie_looks l ON l.n = d.look
+		UNION ALL
+		SELECT c.n, c.again_at, c.again_n, c.depth + 1, l.before, l.marks FROM chain c CROSS JOIN qrie_looks l ON l.n = c.before)
+	SELECT n, again_n, marks FROM chain ORDER BY again_at, n, depth DESC`
 
 // dueAgain reads the planned looks that are due, earliest first.
 func (s *Store) dueAgain(ctx context.Context, now time.Time, limit int) ([]store.DirtyMark, error) {
+	type plan struct {
+		row, n int64
+		marks  []byte
+	}
 	rows, err := s.db.Query(ctx, againQuery, nanos(now), limit)
-	return collect(rows, err, func(r *sql.Rows) (m store.DirtyMark, err error) {
-		var row, n int64
-		var marks []byte
-		if err := r.Scan(&row, &n, &marks); err != nil {
-			return m, err
+	marks, err := collect(rows, err, func(r *sql.Rows) (p plan, err error) { return p, r.Scan(&p.row, &p.n, &p.marks) })
+	if err != nil {
+		return nil, err
+	}
+	var due []store.DirtyMark
+	for len(marks) > 0 {
+		first := marks[0]
+		i := 1
+		for ; i < len(marks) && marks[i].row == first.row; i++ {
+			first.marks = append(first.marks, marks[i].marks...)
 		}
-		m, err = decodeDirty(marks)
-		m.Revision = againRevision(row, n)
-		return m, err
-	})
+		marks = marks[i:]
+		m, err := decodeDirty(first.marks)
+		if err != nil {
+			return nil, err
+		}
+		m.Revision = againRevision(first.row, first.n)
+		due = append(due, m)
+	}
+	return due, nil
+}
+
+// planned finds the plan that a mark was read from; at is 0 if it is another by now.
+func planned(tx *sqlite.Tx, m store.DirtyMark) (row int64, plan again, err error) {
+	row, n := ofAgain(m.Revision)
+	err = tx.QueryRow("SELECT again_at, again_n, look, looks FROM qrie_resources WHERE n = ? AND again_at > 0 AND again_n & ? = ?", row, againMask, n).
+		Scan(&plan.at, &plan.n, &plan.look, &plan.looks)
+	if absent(err) {
+		return row, again{}, nil
+	}
+	return row, plan, err
 }
 
 // putOffAgain replaces a planned look; ok is false if it is another by now.
 func putOffAgain(tx *sqlite.Tx, m store.DirtyMark, body []byte) (ok bool, err error) {
-	row, n := ofAgain(m.Revision)
-	changed, err := affected(tx, "UPDATE qrie_resources SET again_at = ?, again_n = again_n + 1, again = ? WHERE n = ? AND again_at > 0 AND again_n & ? = ?",
-		nanos(m.DueAt), body, row, againMask, n)
-	return changed == 1, err
+	row, plan, err := planned(tx, m)
+	if plan.at == 0 || err != nil {
+		return false, err
+	}
+	if err := dropLooks(tx, plan.look); err != nil {
+		return false, err
+	}
+	next := again{at: nanos(m.DueAt), n: plan.n + 1, looks: 1}
+	if next.look, err = addLook(tx, 0, body); err != nil {
+		return false, err
+	}
+	return true, writePlan(tx, row, next)
 }
 
 // dropAgain removes a planned look, if it is still the same.
 func dropAgain(tx *sqlite.Tx, m store.DirtyMark) (dropped int64, err error) {
 	row, n := ofAgain(m.Revision)
-	return affected(tx, "UPDATE qrie_resources SET again_at = 0, again = NULL WHERE n = ? AND again_at > 0 AND again_n & ? = ?",
-		row, againMask, n)
+	var look int64
+	err = tx.QueryRow("UPDATE qrie_resources SET again_at = 0 WHERE n = ? AND again_at > 0 AND again_n & ? = ? RETURNING look", row, againMask, n).Scan(&look)
+	if absent(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return 1, dropLooks(tx, look)
 }

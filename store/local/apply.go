@@ -132,9 +132,9 @@ type stored struct {
 // the given ones are not decoded again.
 func readStored(tx *sqlite.Tx, ref qrie.Ref, rid, encoded []byte, heads map[string]store.Head) (old stored, err error) {
 	var observedAt, changedAt int64
-	err = tx.QueryRow(`SELECT n, version, observed_at, changed_at, generation, deleted, document, history, open, region, hash, heads, again_at, again_n, again
+	err = tx.QueryRow(`SELECT n, version, observed_at, changed_at, generation, deleted, document, history, open, region, hash, heads, again_at, again_n, look, looks
 		FROM qrie_resources WHERE rid = ?`, rid).
-		Scan(&old.n, &old.Version, &observedAt, &changedAt, &old.Generation, &old.Deleted, &old.document, &old.history, &old.open, &old.Ref.Region, &old.Hash, &old.heads, &old.again.at, &old.again.n, &old.again.marks)
+		Scan(&old.n, &old.Version, &observedAt, &changedAt, &old.Generation, &old.Deleted, &old.document, &old.history, &old.open, &old.Ref.Region, &old.Hash, &old.heads, &old.again.at, &old.again.n, &old.again.look, &old.again.looks)
 	if absent(err) {
 		return stored{}, nil
 	}
@@ -215,34 +215,34 @@ func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) er
 			return err
 		}
 	}
-	plan, err := old.again.with(c)
+	plan, err := old.again.with(tx, c)
 	if err != nil {
 		return err
 	}
 	if old.n == 0 {
 		_, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
-			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, again)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.rid, next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
 			nanos(cmp.Or(next.FirstSeen, next.ObservedAt)), nanos(next.DueAt), asInt(next.Deleted), c.open, history, document,
 			next.Ref.Type, next.Ref.Account, next.Ref.Region, next.Ref.ID, asInt(next.Ref.Global), next.Hash, c.heads, haystack(next), c.detail,
-			plan.at, plan.n, plan.marks)
+			plan.at, plan.n, plan.look, plan.looks)
 		return err
 	}
 	if c.detail == nil {
 		// No document came with it, so nothing that a document tells has changed.
 		_, err := tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, due_at = ?,
-			hash = ?, heads = ?, again_at = ?, again_n = ?, again = ? WHERE n = ?`,
+			hash = ?, heads = ?, again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?`,
 			next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(next.DueAt), next.Hash, c.heads,
-			plan.at, plan.n, plan.marks, old.n)
+			plan.at, plan.n, plan.look, plan.looks, old.n)
 		return err
 	}
 	_, err = tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, changed_at = ?,
 		due_at = ?, deleted = ?, history = ?, document = ?, hash = ?, heads = ?, haystack = ?, detail = ?,
-		again_at = ?, again_n = ?, again = ? WHERE n = ?`,
+		again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?`,
 		next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
 		nanos(next.DueAt), asInt(next.Deleted), history, document, next.Hash, c.heads, haystack(next), c.detail,
-		plan.at, plan.n, plan.marks, old.n)
+		plan.at, plan.n, plan.look, plan.looks, old.n)
 	if err != nil || old.open == c.open && old.Ref.Region == next.Ref.Region {
 		return err
 	}

@@ -125,7 +125,10 @@ func (w found) write(tx *sqlite.Tx, s *Store) error {
 	return err
 }
 
-func must(tb testing.TB, err error) {
+func must(tb interface {
+	Helper()
+	Fatal(...any)
+}, err error) {
 	tb.Helper()
 	if err != nil {
 		tb.Fatal(err)

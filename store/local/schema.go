@@ -182,4 +182,14 @@ INSERT INTO qrie_chain (n, before, rid, version, observed_at, deleted, cause, do
 		rid, version, observed_at, deleted, cause, document FROM qrie_versions v ORDER BY n;
 DROP TABLE qrie_versions;
 ALTER TABLE qrie_chain RENAME TO qrie_versions;
+`, `
+-- The marks of planned looks. The row of the resource names the newest and how many
+-- there are, each the one before it, and the first none (0). Where none is planned,
+-- the row names what is gone.
+CREATE TABLE qrie_looks (n INTEGER PRIMARY KEY, before INTEGER NOT NULL, marks BLOB NOT NULL);
+INSERT INTO qrie_looks (n, before, marks) SELECT n, 0, again FROM qrie_resources WHERE again_at > 0 ORDER BY n;
+ALTER TABLE qrie_resources ADD COLUMN look INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE qrie_resources ADD COLUMN looks INTEGER NOT NULL DEFAULT 0;
+UPDATE qrie_resources SET look = n, looks = 1 WHERE again_at > 0;
+ALTER TABLE qrie_resources DROP COLUMN again;
 `}

@@ -8,7 +8,7 @@ import (
 // statesKept is how many rows each of two generations of states holds, of some 700
 // bytes each, and statesAge for how long rows are added to one.
 const (
-	statesKept = 16384
+	statesKept = 32768
 	statesAge  = time.Minute
 )
 
