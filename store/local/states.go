@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// statesKept is how many rows each of two generations of states holds, of some 700
-// bytes each, and statesAge for how long rows are added to one.
+// statesKept is how many rows each of two generations of states holds, of about a
+// kilobyte each, and statesAge for how long rows are added to one.
 const (
 	statesKept = 32768
 	statesAge  = time.Minute
