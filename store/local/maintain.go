@@ -176,20 +176,20 @@ func trimFinding(tx *sqlite.Tx, fid []byte, now time.Time, tally *store.Tally) e
 // trimTombstone removes a resource that is still the tombstone it was, looked
 // at again or not, and the last entry of its history.
 func trimTombstone(tx *sqlite.Tx, rid []byte, version int64) error {
-	var newest, planned, look int64
+	var newest, plans, look int64
 	err := tx.QueryRow(`DELETE FROM qrie_resources WHERE rid = ?1 AND deleted
-		AND (SELECT v.version FROM qrie_versions v WHERE v.n = qrie_resources.document) = ?2 RETURNING document, again_at > 0, look`, rid, version).Scan(&newest, &planned, &look)
+		AND (SELECT v.version FROM qrie_versions v WHERE v.n = qrie_resources.document) = ?2 RETURNING document, again_at > 0, look`, rid, version).Scan(&newest, &plans, &look)
 	if absent(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if planned > 0 {
+	if plans > 0 {
 		if err := dropLooks(tx, look); err != nil {
 			return err
 		}
-		if err := addOne(tx, byDirty, -planned); err != nil {
+		if err := addOne(tx, byDirty, -plans); err != nil {
 			return err
 		}
 	}
