@@ -37,27 +37,31 @@ func (a again) with(tx *sqlite.Tx, c *change) (again, error) {
 	next := again{at: nanos(c.Again.DueAt), n: a.n + 1, looks: 1}
 	marks := c.again
 	var before int64
-	switch {
-	case a.at == 0:
-	case a.looks < maxLooks:
-		next.at, next.looks, before = min(next.at, a.at), a.looks+1, a.look
-	default:
+	var err error
+	if a.at > 0 {
 		next.at = min(next.at, a.at)
-		old, err := takeLooks(tx, a.look)
-		if err != nil {
-			return a, err
-		}
-		m, err := decodeDirty(append(old, marks...))
-		if err != nil {
-			return a, err
-		}
-		if marks, err = encodeDirty(m); err != nil {
+		if a.looks < maxLooks {
+			next.looks, before = a.looks+1, a.look
+		} else if marks, err = mergeLooks(tx, a.look, marks); err != nil {
 			return a, err
 		}
 	}
-	var err error
 	next.look, err = addLook(tx, before, marks)
 	return next, err
+}
+
+// mergeLooks removes the marks of a plan and gives one that holds them and what
+// comes after them.
+func mergeLooks(tx *sqlite.Tx, look int64, after []byte) ([]byte, error) {
+	marks, err := takeLooks(tx, look)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeDirty(append(marks, after...))
+	if err != nil {
+		return nil, err
+	}
+	return encodeDirty(m)
 }
 
 func addLook(tx *sqlite.Tx, before int64, marks []byte) (look int64, err error) {
@@ -80,22 +84,6 @@ func takeLooks(tx *sqlite.Tx, look int64) (marks []byte, err error) {
 	return marks, nil
 }
 
-// dropLooks removes the marks of a plan.
-func dropLooks(tx *sqlite.Tx, look int64) error {
-	for look > 0 {
-		if err := tx.QueryRow("DELETE FROM qrie_looks WHERE n = ? RETURNING before", look).Scan(&look); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writePlan replaces the plan of the resource in row n.
-func writePlan(tx *sqlite.Tx, n int64, plan again) error {
-	_, err := tx.Exec("UPDATE qrie_resources SET again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?", plan.at, plan.n, plan.look, plan.looks, n)
-	return err
-}
-
 // planAgain writes nothing but the further look of a change.
 func (s *Store) planAgain(tx *sqlite.Tx, old stored, c *change) error {
 	if c.again == nil {
@@ -103,7 +91,7 @@ func (s *Store) planAgain(tx *sqlite.Tx, old stored, c *change) error {
 	}
 	plan, err := old.again.with(tx, c)
 	if err == nil {
-		err = writePlan(tx, old.n, plan)
+		_, err = tx.Exec("UPDATE qrie_resources SET again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?", plan.at, plan.n, plan.look, plan.looks, old.n)
 	}
 	if err != nil {
 		return fmt.Errorf("plan another look at %s: %w", c.Next.Ref, err)
@@ -196,31 +184,19 @@ func (s *Store) dueAgain(ctx context.Context, now time.Time, limit int) ([]store
 	return due, nil
 }
 
-// planned finds the plan that a mark was read from; at is 0 if it is another by now.
-func planned(tx *sqlite.Tx, m store.DirtyMark) (row int64, plan again, err error) {
-	row, n := ofAgain(m.Revision)
-	err = tx.QueryRow("SELECT again_at, again_n, look, looks FROM qrie_resources WHERE n = ? AND again_at > 0 AND again_n & ? = ?", row, againMask, n).
-		Scan(&plan.at, &plan.n, &plan.look, &plan.looks)
-	if absent(err) {
-		return row, again{}, nil
-	}
-	return row, plan, err
-}
-
 // putOffAgain replaces a planned look; ok is false if it is another by now.
 func putOffAgain(tx *sqlite.Tx, m store.DirtyMark, body []byte) (ok bool, err error) {
-	row, plan, err := planned(tx, m)
-	if plan.at == 0 || err != nil {
+	dropped, err := dropAgain(tx, m)
+	if dropped == 0 || err != nil {
 		return false, err
 	}
-	if err := dropLooks(tx, plan.look); err != nil {
+	look, err := addLook(tx, 0, body)
+	if err != nil {
 		return false, err
 	}
-	next := again{at: nanos(m.DueAt), n: plan.n + 1, looks: 1}
-	if next.look, err = addLook(tx, 0, body); err != nil {
-		return false, err
-	}
-	return true, writePlan(tx, row, next)
+	row, _ := ofAgain(m.Revision)
+	_, err = tx.Exec("UPDATE qrie_resources SET again_at = ?, again_n = again_n + 1, look = ?, looks = 1 WHERE n = ?", nanos(m.DueAt), look, row)
+	return true, err
 }
 
 // dropAgain removes a planned look, if it is still the same.
@@ -234,5 +210,6 @@ func dropAgain(tx *sqlite.Tx, m store.DirtyMark) (dropped int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return 1, dropLooks(tx, look)
+	_, err = takeLooks(tx, look)
+	return 1, err
 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -135,7 +136,7 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 // TestPlanOfAnEarlierVersion reads marks from where they were: in the row of the
 // resource.
 func TestPlanOfAnEarlierVersion(t *testing.T) {
-	db, err := sqlite.Open(t.Context(), t.TempDir()+"/qrie.db")
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "qrie.db"))
 	must(t, err)
 	defer db.Close()
 	must(t, db.Migrate(t.Context(), "store", migrations[:7]))

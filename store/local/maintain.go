@@ -186,7 +186,7 @@ func trimTombstone(tx *sqlite.Tx, rid []byte, version int64) error {
 		return err
 	}
 	if plans > 0 {
-		if err := dropLooks(tx, look); err != nil {
+		if _, err := takeLooks(tx, look); err != nil {
 			return err
 		}
 		if err := addOne(tx, byDirty, -plans); err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
 	"github.com/qrie-sec/qrie/store"
@@ -125,10 +127,7 @@ func (w found) write(tx *sqlite.Tx, s *Store) error {
 	return err
 }
 
-func must(tb interface {
-	Helper()
-	Fatal(...any)
-}, err error) {
+func must(tb rapid.TB, err error) {
 	tb.Helper()
 	if err != nil {
 		tb.Fatal(err)
