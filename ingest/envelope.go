@@ -2,8 +2,7 @@ package ingest
 
 import (
 	"crypto/sha256"
-	"encoding/json"
-	"fmt"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -37,17 +36,28 @@ func Envelope(account, region string, record []byte, at time.Time) []byte {
 		detailType = detailTypes["AwsApiCall"]
 	}
 	service, _, _ := strings.Cut(text("eventSource"), ".")
-	h := sha256.New()
-	h.Write([]byte(account + "|"))
-	h.Write(record)
-	sum := h.Sum(nil)
-	b := fmt.Appendf(make([]byte, 0, len(record)+300),
-		`{"version":"0","id":"%x-%x-%x-%x-%x","detail-type":%s,"source":%s,"account":%s,"time":%q,"region":%s,"resources":[],"detail":`,
-		sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16],
-		quote(detailType), quote("aws."+service), quote(account), at.UTC().Format(time.RFC3339), quote(region))
+	b := make([]byte, 0, len(record)+envelopeBytes)
+	b = append(append(b, account...), '|')
 	b = append(b, record...)
+	sum := sha256.Sum256(b)
+	b = append(b[:0], `{"version":"0","id":"`...)
+	for i, part := range [][]byte{sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16]} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = hex.AppendEncode(b, part)
+	}
+	b = gjson.AppendJSONString(append(b, `","detail-type":`...), detailType)
+	b = gjson.AppendJSONString(append(b, `,"source":`...), "aws."+service)
+	b = gjson.AppendJSONString(append(b, `,"account":`...), account)
+	b = at.UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339)
+	b = gjson.AppendJSONString(append(b, `","region":`...), region)
+	b = append(append(b, `,"resources":[],"detail":`...), record...)
 	return append(b, '}')
 }
+
+// envelopeBytes is what an envelope mostly adds to its record.
+const envelopeBytes = 300
 
 // accountOf is the account that a record says it is for.
 func accountOf(record []byte) string {
@@ -70,12 +80,4 @@ func (r Raw) EventBridge(at time.Time) (data []byte, account string) {
 		return r.Record, ""
 	}
 	return Envelope(account, r.Envelope.Region, r.Record, at), account
-}
-
-func quote(s string) []byte {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(fmt.Sprintf("BUG: a string cannot be written as JSON: %v", err))
-	}
-	return text
 }

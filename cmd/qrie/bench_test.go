@@ -26,7 +26,7 @@ import (
 // more resources there are, the fewer of their changes share a describe. The
 // cost of simulating it is in the figure.
 func BenchmarkPipeline(b *testing.B) {
-	for _, resources := range []int{20_000, 50_000} {
+	for _, resources := range []int{20_000, 42_000, 50_000} {
 		b.Run(fmt.Sprintf("%d resources", resources), func(b *testing.B) {
 			r, stop := known(b, 50, resources, 0)
 			defer stop()

@@ -77,9 +77,12 @@ func cpuTime() time.Duration {
 func BenchmarkApply(b *testing.B) {
 	const resources, writers = 20000, 64
 	for _, bm := range []struct {
-		name          string
-		changed, flip bool
-	}{{"Touch", false, false}, {"Changed", true, false}, {"Transition", true, true}} {
+		name                   string
+		changed, flip, planned bool
+	}{
+		{name: "Touch"}, {name: "Changed", changed: true}, {name: "Transition", changed: true, flip: true},
+		{name: "TouchPlanned", planned: true}, {name: "ChangedPlanned", changed: true, planned: true},
+	} {
 		b.Run(bm.name, func(b *testing.B) {
 			s := open(b, b.TempDir())
 			defer s.Close()
@@ -123,7 +126,13 @@ func BenchmarkApply(b *testing.B) {
 				if bm.flip && step%2 == 0 {
 					failing = 1
 				}
-				evaluations[i] = benchEvaluation(i%resources, step, int64(step-1), bm.changed, failing, bm.flip, generations)
+				n := i * 7919 % resources // in no order of the file
+				e := benchEvaluation(n, step, int64(step-1), bm.changed, failing, bm.flip, generations)
+				if bm.planned { // a few thousand in a second
+					now := e.Next.ObservedAt.Add(time.Duration(i) * 250 * time.Microsecond)
+					e.Again = &store.DirtyMark{Ref: e.Next.Ref, Events: e.Next.Cause.Events, Reason: "settle", Since: now, DueAt: now.Add([]time.Duration{15 * time.Second, time.Minute, 5 * time.Minute}[i%7%3])}
+				}
+				evaluations[i] = e
 			}
 			b.ReportAllocs()
 			b.ResetTimer()

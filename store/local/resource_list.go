@@ -138,7 +138,7 @@ func (l *resourceList) stretch(ctx context.Context, st stretch) (more bool, err 
 		if len(l.found) == l.size {
 			return true, nil // at is still the last row given
 		}
-		l.at = resourcePlace{row.Ref.Type, row.Ref.Account, row.Ref.Region, row.Ref.ID}
+		l.at = resourcePlace{row.kind, row.account, row.region, row.id}
 		if !matches {
 			continue
 		}
@@ -214,8 +214,8 @@ func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) (due
 	defer s.metrics.Request("qrie_resources", "due")(&err)
 	rows, err := s.db.Query(ctx, dueQuery, nanos(now), limit)
 	due, err = collect(rows, err, func(r *sql.Rows) (qrie.Ref, error) {
-		var row resourceRow
-		if err := r.Scan(row.stateInto()...); err != nil {
+		var row stateRow
+		if err := r.Scan(row.into()...); err != nil {
 			return qrie.Ref{}, err
 		}
 		found, err := row.resource()

@@ -27,43 +27,54 @@ const resourceColumns = stateColumns + ", (SELECT v.cause FROM qrie_versions v W
 const stateColumns = `r.version, r.observed_at, r.listed_at, r.generation, r.changed_at, r.first_seen, r.due_at, r.deleted,
 	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail`
 
-// resourceRow is a row as it is stored.
-type resourceRow struct {
-	store.Resource
+// stateRow is what stateColumns give.
+type stateRow struct {
+	version, generation                               int64
 	observedAt, listedAt, changedAt, firstSeen, dueAt int64
-
-	heads, detail, cause, document []byte
+	deleted, global                                   bool
+	kind, account, region, id, hash                   string
+	heads, detail                                     []byte
 }
 
-func (r *resourceRow) into() []any { return append(r.stateInto(), &r.cause) }
-
-func (r *resourceRow) stateInto() []any {
-	return []any{&r.Version, &r.observedAt, &r.listedAt, &r.Generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.Deleted,
-		&r.Ref.Type, &r.Ref.Account, &r.Ref.Region, &r.Ref.ID, &r.Ref.Global, &r.Hash, &r.heads, &r.detail}
+func (r *stateRow) into() []any {
+	return []any{&r.version, &r.observedAt, &r.listedAt, &r.generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.deleted,
+		&r.kind, &r.account, &r.region, &r.id, &r.global, &r.hash, &r.heads, &r.detail}
 }
 
 // resource decodes the row.
-func (r *resourceRow) resource() (store.Resource, error) {
-	out := r.Resource
-	what := out.Ref.Type + " " + out.Ref.ID
-	out.ObservedAt, out.ListedAt, out.ChangedAt = moment(r.observedAt), moment(r.listedAt), moment(r.changedAt)
-	out.FirstSeen, out.DueAt = moment(r.firstSeen), moment(r.dueAt)
-	if err := decode("the heads of "+what, r.heads, &out.Heads); err != nil {
-		return out, err
-	}
+func (r *stateRow) resource() (store.Resource, error) {
+	what := r.kind + " " + r.id
 	var d detail
 	if err := decode("the detail of "+what, r.detail, &d); err != nil {
-		return out, err
+		return store.Resource{}, err
 	}
-	out.Ref.ARN, out.Name, out.Tags = d.ARN, d.Name, d.Tags
-	out.Explained, out.Missing, out.Ties, out.Unfinished = d.Explained, d.Missing, d.Ties, d.Unfinished
-	if r.cause != nil {
-		if err := decode("the cause of "+what, r.cause, &out.Cause); err != nil {
-			return out, err
-		}
+	out := store.Resource{
+		Ref:     qrie.Ref{Type: r.kind, Account: r.account, Region: r.region, ID: r.id, ARN: d.ARN, Global: r.global},
+		Version: r.version, Generation: r.generation, Deleted: r.deleted, Hash: r.hash,
+		ObservedAt: moment(r.observedAt), ListedAt: moment(r.listedAt), ChangedAt: moment(r.changedAt),
+		FirstSeen: moment(r.firstSeen), DueAt: moment(r.dueAt),
+		Name: d.Name, Tags: d.Tags, Explained: d.Explained, Missing: d.Missing, Ties: d.Ties, Unfinished: d.Unfinished,
 	}
-	var err error
-	out.Document, err = expand("the document of "+what, r.document)
+	return out, decode("the heads of "+what, r.heads, &out.Heads)
+}
+
+// resourceRow is a row with what belongs to its last change.
+type resourceRow struct {
+	stateRow
+	cause, document []byte
+}
+
+func (r *resourceRow) into() []any { return append(r.stateRow.into(), &r.cause) }
+
+// resource decodes the row.
+func (r *resourceRow) resource() (store.Resource, error) {
+	out, err := r.stateRow.resource()
+	if err == nil && r.cause != nil {
+		err = decode("the cause of "+r.kind+" "+r.id, r.cause, &out.Cause)
+	}
+	if err == nil {
+		out.Document, err = expand("the document of "+r.kind+" "+r.id, r.document)
+	}
 	return out, err
 }
 
@@ -77,8 +88,8 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 	if row := s.states.get(rid); row != nil {
 		return row.resource()
 	}
-	row := new(resourceRow)
-	err = s.db.QueryRow(ctx, "SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.stateInto()...)
+	row := new(stateRow)
+	err = s.db.QueryRow(ctx, "SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.into()...)
 	if absent(err) {
 		return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 	}

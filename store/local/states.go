@@ -1,14 +1,16 @@
 package local
 
 import (
+	"strings"
 	"sync"
 	"time"
+	"unique"
 )
 
-// statesKept is how many rows each of two generations of states holds, of about a
-// kilobyte each, and statesAge for how long rows are added to one.
+// statesKept is how many rows each of two generations of states holds, of some
+// 600 bytes each, and statesAge for how long rows are added to one.
 const (
-	statesKept = 32768
+	statesKept = 65536
 	statesAge  = time.Minute
 )
 
@@ -24,22 +26,23 @@ type states struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	fresh, old map[string]*resourceRow // by rid
-	since      time.Time               // when fresh was begun
+	fresh, old map[string]*stateRow // by rid
+	since      time.Time            // when fresh was begun
 }
 
 // get gives a row, or nil.
-func (s *states) get(rid []byte) *resourceRow {
+func (s *states) get(rid []byte) *stateRow {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(rid)
 }
 
 // read keeps a row that was read, unless there is a later one.
-func (s *states) read(rid []byte, row *resourceRow) {
+func (s *states) read(rid []byte, row *stateRow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.find(rid); known == nil || known.Version < row.Version {
+	if known := s.find(rid); known == nil || known.version < row.version {
+		row.kind, row.account, row.region = shared(row.kind), shared(row.account), shared(row.region)
 		s.keep(rid, row)
 	}
 }
@@ -50,11 +53,16 @@ func (s *states) applied(c *change, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row := s.find(c.rid)
-	if err != nil || !c.written || row == nil || row.Version != c.Base {
+	switch {
+	case err != nil || !c.written:
 		s.drop(c.rid)
-		return
+	case c.Base == 0:
+		s.keep(c.rid, firstRow(c))
+	case row == nil || row.version != c.Base:
+		s.drop(c.rid)
+	default:
+		s.keep(c.rid, row.after(c))
 	}
-	s.keep(c.rid, row.after(c))
 }
 
 func (s *states) forget(rid []byte) {
@@ -65,9 +73,9 @@ func (s *states) forget(rid []byte) {
 
 // find, keep and drop are called with the lock held. find begins a new generation
 // once the last one is full or old, and with it drops the one before.
-func (s *states) find(rid []byte) *resourceRow {
+func (s *states) find(rid []byte) *stateRow {
 	if now := s.now(); s.fresh == nil || len(s.fresh) >= statesKept || now.Sub(s.since) >= statesAge {
-		s.old, s.fresh, s.since = s.fresh, map[string]*resourceRow{}, now
+		s.old, s.fresh, s.since = s.fresh, map[string]*stateRow{}, now
 	}
 	if row := s.fresh[string(rid)]; row != nil {
 		return row
@@ -76,8 +84,8 @@ func (s *states) find(rid []byte) *resourceRow {
 }
 
 // keep follows a find.
-func (s *states) keep(rid []byte, row *resourceRow) {
-	if row.Deleted {
+func (s *states) keep(rid []byte, row *stateRow) {
+	if row.deleted {
 		s.drop(rid)
 		return
 	}
@@ -89,10 +97,24 @@ func (s *states) drop(rid []byte) {
 	delete(s.old, string(rid))
 }
 
+// firstRow is the row as insertResource leaves it.
+func firstRow(c *change) *stateRow {
+	ref := c.Next.Ref
+	return &stateRow{
+		version: c.Base + 1, generation: c.Next.Generation, deleted: c.Next.Deleted, hash: c.Next.Hash, heads: c.heads, detail: c.detail,
+		kind: shared(ref.Type), account: shared(ref.Account), region: shared(ref.Region), id: strings.Clone(ref.ID), global: ref.Global,
+		observedAt: nanos(c.Next.ObservedAt), listedAt: nanos(c.Next.ListedAt), changedAt: nanos(c.Next.ChangedAt),
+		firstSeen: nanos(firstSeen(c.Next)), dueAt: nanos(c.Next.DueAt),
+	}
+}
+
+// shared is a text of which there are few.
+func shared(text string) string { return unique.Make(text).Value() }
+
 // after is the row as writeTouch and writeResource leave it.
-func (r *resourceRow) after(c *change) *resourceRow {
+func (r *stateRow) after(c *change) *stateRow {
 	next := *r
-	next.Version, next.Generation, next.Hash, next.heads = c.Base+1, c.Next.Generation, c.Next.Hash, c.heads
+	next.version, next.generation, next.hash, next.heads = c.Base+1, c.Next.Generation, c.Next.Hash, c.heads
 	next.listedAt, next.dueAt = max(r.listedAt, nanos(c.Next.ListedAt)), nanos(c.Next.DueAt)
 	if !c.Reread {
 		next.observedAt = nanos(c.Next.ObservedAt)
@@ -103,6 +125,6 @@ func (r *resourceRow) after(c *change) *resourceRow {
 	if c.Changed {
 		next.changedAt = nanos(c.Next.ChangedAt)
 	}
-	next.Deleted, next.Ref.Region, next.detail = c.Next.Deleted, c.Next.Ref.Region, c.detail
+	next.deleted, next.region, next.detail = c.Next.Deleted, c.Next.Ref.Region, c.detail
 	return &next
 }

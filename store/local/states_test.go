@@ -21,9 +21,19 @@ func TestStateThatAnotherProcessChanged(t *testing.T) {
 		return benchEvaluation(1, step, on.Version, true, 0, false, nil)
 	}
 	ref := look(1, store.Resource{}).Next.Ref
+	read := func() store.Resource { // by one that has read nothing of it before
+		s := open(t, place)
+		defer s.Close()
+		r, err := s.ResourceState(t.Context(), ref)
+		must(t, err)
+		return r
+	}
 	must(t, here.Apply(t.Context(), look(1, store.Resource{})))
 	first, err := here.ResourceState(t.Context(), ref)
 	must(t, err)
+	if diff := cmp.Diff(read(), first); diff != "" {
+		t.Errorf("new, remembered (+) beside stored (-):\n%s", diff)
+	}
 	must(t, there.Apply(t.Context(), look(2, first)))
 
 	old, err := here.ResourceState(t.Context(), ref)
@@ -40,9 +50,7 @@ func TestStateThatAnotherProcessChanged(t *testing.T) {
 
 	kept, err := here.ResourceState(t.Context(), ref)
 	must(t, err)
-	read, err := there.ResourceState(t.Context(), ref) // it has read nothing of it before
-	must(t, err)
-	if diff := cmp.Diff(read, kept); diff != "" {
+	if diff := cmp.Diff(read(), kept); diff != "" {
 		t.Errorf("remembered (+) beside stored (-):\n%s", diff)
 	}
 }
@@ -53,10 +61,10 @@ func TestLaterStateStays(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	s := states{now: func() time.Time { return now }}
 	rid := []byte("r")
-	s.read(rid, &resourceRow{Resource: store.Resource{Version: 2}})
+	s.read(rid, &stateRow{version: 2})
 	now = now.Add(statesAge)
-	s.read(rid, &resourceRow{Resource: store.Resource{Version: 1}})
-	if row := s.get(rid); row == nil || row.Version != 2 {
+	s.read(rid, &stateRow{version: 1})
+	if row := s.get(rid); row == nil || row.version != 2 {
 		t.Errorf("version 2 has become %+v", row)
 	}
 }
@@ -66,7 +74,7 @@ func TestStatesAreBounded(t *testing.T) {
 	s := states{now: func() time.Time { return now }}
 	rid := func(i int) []byte { return fmt.Append(nil, "r", i) }
 	for i := range 3 * statesKept {
-		s.read(rid(i), &resourceRow{})
+		s.read(rid(i), &stateRow{})
 		if n := len(s.fresh) + len(s.old); n > 2*statesKept {
 			t.Fatalf("after %d rows %d are kept", i+1, n)
 		}
