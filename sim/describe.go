@@ -99,7 +99,7 @@ func render(d *document, s state) []byte {
 	return bytes.Clone(*buf)
 }
 
-// pages are what documents are written on before their length is known.
+// pages are what documents and records are written on before their length is known.
 var pages = sync.Pool{New: func() any { return new(make([]byte, 0, documentSize)) }}
 
 // Truth returns the document of a resource as it is, without lag or faults;

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"time"
 )
 
@@ -65,7 +66,9 @@ func (w *World) record(who actor, c *call, at time.Time) event {
 	at = at.UTC().Truncate(time.Second)
 	request := uuid(w.rng)
 	signin := c.source == signinSource
-	b := &writer{b: make([]byte, 0, 2<<10+len(c.request)+len(c.response))}
+	buf := pages.Get().(*[]byte)
+	defer pages.Put(buf)
+	b := &writer{b: (*buf)[:0]}
 	b.object("")
 	b.text("eventVersion", c.version())
 	who.writeIdentity(b, at, signin)
@@ -127,7 +130,8 @@ func (w *World) record(who actor, c *call, at time.Time) event {
 		b.text("sessionCredentialFromConsole", "true")
 	}
 	b.end()
-	e.record = b.b
+	*buf = b.b
+	e.record = bytes.Clone(b.b)
 	return e
 }
 

@@ -25,7 +25,7 @@ const (
 	logWait = "PRAGMA busy_timeout = 100"
 	noWait  = "PRAGMA busy_timeout = 0"
 	// logEvery is how many commits pass between two looks at the log.
-	logEvery = 4
+	logEvery = 8
 )
 
 // logFile watches the write-ahead log. Its pages are copied into the file beside
