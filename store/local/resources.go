@@ -55,7 +55,8 @@ func (r *stateRow) resource() (store.Resource, error) {
 		FirstSeen: moment(r.firstSeen), DueAt: moment(r.dueAt),
 		Name: d.Name, Tags: d.Tags, Explained: d.Explained, Missing: d.Missing, Ties: d.Ties, Unfinished: d.Unfinished,
 	}
-	return out, decode("the heads of "+what, r.heads, &out.Heads)
+	err := decode("the heads of "+what, r.heads, &out.Heads)
+	return out, err
 }
 
 // resourceRow is a row with what belongs to its last change.

@@ -56,7 +56,7 @@ func (s *states) applied(c *change, err error) {
 	switch {
 	case err != nil || !c.written:
 		s.drop(c.rid)
-	case c.Base == 0:
+	case row == nil && c.Base == 0:
 		s.keep(c.rid, firstRow(c))
 	case row == nil || row.version != c.Base:
 		s.drop(c.rid)
