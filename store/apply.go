@@ -120,6 +120,9 @@ func (e Evaluation) Normal() Evaluation {
 	if e.Next.ListedAt.IsZero() {
 		e.Next.ListedAt = e.Next.ObservedAt
 	}
+	if e.Next.FirstSeen.IsZero() {
+		e.Next.FirstSeen = e.Next.ObservedAt
+	}
 	if e.Next.Deleted {
 		e.Next.DueAt = time.Time{}
 	}
@@ -148,8 +151,6 @@ func (e Evaluation) Follow(old Resource) Resource {
 	}
 	if old.Version > 0 {
 		next.FirstSeen = old.FirstSeen
-	} else if next.FirstSeen.IsZero() {
-		next.FirstSeen = next.ObservedAt
 	}
 	if e.Changed {
 		if next.Deleted {

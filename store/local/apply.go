@@ -2,10 +2,8 @@ package local
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
@@ -225,7 +223,7 @@ func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) er
 			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.rid, next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
-			nanos(firstSeen(next)), nanos(next.DueAt), asInt(next.Deleted), c.open, history, document,
+			nanos(next.FirstSeen), nanos(next.DueAt), asInt(next.Deleted), c.open, history, document,
 			next.Ref.Type, next.Ref.Account, next.Ref.Region, next.Ref.ID, asInt(next.Ref.Global), next.Hash, c.heads, haystack(next), c.detail,
 			plan.at, plan.n, plan.look, plan.looks)
 		return err
@@ -252,9 +250,6 @@ func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) er
 	_, err = tx.Exec("UPDATE qrie_resources SET region = ?, open = ? WHERE n = ?", next.Ref.Region, c.open, old.n)
 	return err
 }
-
-// firstSeen is what a new row says.
-func firstSeen(r store.Resource) time.Time { return cmp.Or(r.FirstSeen, r.ObservedAt) }
 
 func haystack(r store.Resource) string { return store.Haystack(r.Name, r.Ref.ID, r.Ref.ARN) }
 

@@ -36,6 +36,9 @@ type stateRow struct {
 	heads, detail                                     []byte
 }
 
+// what names the resource in an error.
+func (r *stateRow) what() string { return r.kind + " " + r.id }
+
 func (r *stateRow) into() []any {
 	return []any{&r.version, &r.observedAt, &r.listedAt, &r.generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.deleted,
 		&r.kind, &r.account, &r.region, &r.id, &r.global, &r.hash, &r.heads, &r.detail}
@@ -43,7 +46,7 @@ func (r *stateRow) into() []any {
 
 // resource decodes the row.
 func (r *stateRow) resource() (store.Resource, error) {
-	what := r.kind + " " + r.id
+	what := r.what()
 	var d detail
 	if err := decode("the detail of "+what, r.detail, &d); err != nil {
 		return store.Resource{}, err
@@ -71,10 +74,10 @@ func (r *resourceRow) into() []any { return append(r.stateRow.into(), &r.cause) 
 func (r *resourceRow) resource() (store.Resource, error) {
 	out, err := r.stateRow.resource()
 	if err == nil && r.cause != nil {
-		err = decode("the cause of "+r.kind+" "+r.id, r.cause, &out.Cause)
+		err = decode("the cause of "+r.what(), r.cause, &out.Cause)
 	}
 	if err == nil {
-		out.Document, err = expand("the document of "+r.kind+" "+r.id, r.document)
+		out.Document, err = expand("the document of "+r.what(), r.document)
 	}
 	return out, err
 }

@@ -42,7 +42,6 @@ func (s *states) read(rid []byte, row *stateRow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.find(rid); known == nil || known.version < row.version {
-		row.kind, row.account, row.region = shared(row.kind), shared(row.account), shared(row.region)
 		s.keep(rid, row)
 	}
 }
@@ -53,16 +52,14 @@ func (s *states) applied(c *change, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row := s.find(c.rid)
-	switch {
-	case err != nil || !c.written:
-		s.drop(c.rid)
-	case row == nil && c.Base == 0:
-		s.keep(c.rid, firstRow(c))
-	case row == nil || row.version != c.Base:
-		s.drop(c.rid)
-	default:
-		s.keep(c.rid, row.after(c))
+	if row == nil && c.Base == 0 {
+		row = newRow(c)
 	}
+	if err != nil || !c.written || row == nil || row.version != c.Base {
+		s.drop(c.rid)
+		return
+	}
+	s.keep(c.rid, row.after(c))
 }
 
 func (s *states) forget(rid []byte) {
@@ -83,11 +80,15 @@ func (s *states) find(rid []byte) *stateRow {
 	return s.old[string(rid)]
 }
 
-// keep follows a find.
+// keep follows a find. What was read and what an event names come with texts of
+// their own, of which there are few.
 func (s *states) keep(rid []byte, row *stateRow) {
 	if row.deleted {
 		s.drop(rid)
 		return
+	}
+	for _, text := range []*string{&row.kind, &row.account, &row.region} {
+		*text = unique.Make(*text).Value()
 	}
 	s.fresh[string(rid)] = row
 }
@@ -97,19 +98,11 @@ func (s *states) drop(rid []byte) {
 	delete(s.old, string(rid))
 }
 
-// firstRow is the row as insertResource leaves it.
-func firstRow(c *change) *stateRow {
-	ref := c.Next.Ref
-	return &stateRow{
-		version: c.Base + 1, generation: c.Next.Generation, deleted: c.Next.Deleted, hash: c.Next.Hash, heads: c.heads, detail: c.detail,
-		kind: shared(ref.Type), account: shared(ref.Account), region: shared(ref.Region), id: strings.Clone(ref.ID), global: ref.Global,
-		observedAt: nanos(c.Next.ObservedAt), listedAt: nanos(c.Next.ListedAt), changedAt: nanos(c.Next.ChangedAt),
-		firstSeen: nanos(firstSeen(c.Next)), dueAt: nanos(c.Next.DueAt),
-	}
+// newRow is what of a row is there before anything is written to it, and stays.
+func newRow(c *change) *stateRow {
+	next := c.Next
+	return &stateRow{kind: next.Ref.Type, account: next.Ref.Account, id: strings.Clone(next.Ref.ID), global: next.Ref.Global, firstSeen: nanos(next.FirstSeen)}
 }
-
-// shared is a text of which there are few.
-func shared(text string) string { return unique.Make(text).Value() }
 
 // after is the row as writeTouch and writeResource leave it.
 func (r *stateRow) after(c *change) *stateRow {
