@@ -1,8 +1,8 @@
-// Package compact makes the short JSON that qrie keeps shorter still: events,
+// Package compact makes the short texts that qrie keeps shorter still: events,
 // marks, causes, findings, documents. Each is too short to hold much twice, yet
 // they all say the same things; what they share is in a vocabulary, and they are
 // written as references to it. That halves what plain compression leaves, in the
-// same time.
+// same time. Longer texts do without.
 package compact
 
 import (
@@ -29,10 +29,17 @@ var dictionary = s2.MakeDictManual(vocabulary, 0)
 const (
 	plain = 0 // the rest is the text
 	words = 3 // the rest is an S2 block over the vocabulary
+	block = 4 // the rest is an S2 block
 )
 
+// longText has said by itself most of what the vocabulary holds, and is compressed
+// in half the time without one.
+const longText = 16 << 10
+
 // Marked reports whether b begins as what Encode writes. No JSON does.
-func Marked(b []byte) bool { return len(b) > 0 && (b[0] == plain || b[0] == words) }
+func Marked(b []byte) bool {
+	return len(b) > 0 && (b[0] == plain || b[0] == words || b[0] == block)
+}
 
 // scratch holds what Encode makes until its length is known.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
@@ -47,9 +54,15 @@ func Encode(text []byte) []byte {
 	if n := s2.MaxEncodedLen(len(text)); cap(*buf) < n {
 		*buf = make([]byte, n)
 	}
-	mark, rest := byte(plain), text
-	if block := dictionary.Encode((*buf)[:cap(*buf)], text); len(block) < len(text) {
-		mark, rest = words, block
+	var mark byte
+	var rest []byte
+	if len(text) < longText {
+		mark, rest = words, dictionary.Encode((*buf)[:cap(*buf)], text)
+	} else {
+		mark, rest = block, s2.Encode((*buf)[:cap(*buf)], text)
+	}
+	if len(rest) >= len(text) {
+		mark, rest = plain, text
 	}
 	out := make([]byte, 1+len(rest))
 	out[0] = mark
@@ -70,7 +83,7 @@ func Decode(dst, b []byte, limit int) ([]byte, error) {
 	}
 	rest := b[1:]
 	n := len(rest)
-	if b[0] == words {
+	if b[0] != plain {
 		var err error
 		if n, err = s2.DecodedLen(rest); err != nil {
 			return dst, fmt.Errorf("compact text is damaged: %w", err)
@@ -82,8 +95,12 @@ func Decode(dst, b []byte, limit int) ([]byte, error) {
 	if b[0] == plain {
 		return append(dst, rest...), nil
 	}
+	decode := s2.Decode
+	if b[0] == words {
+		decode = dictionary.Decode
+	}
 	dst = slices.Grow(dst, n)
-	if _, err := dictionary.Decode(dst[len(dst):len(dst)+n], rest); err != nil {
+	if _, err := decode(dst[len(dst):len(dst)+n], rest); err != nil {
 		return dst, fmt.Errorf("compact text is damaged: %w", err)
 	}
 	return dst[:len(dst)+n], nil

@@ -45,19 +45,19 @@ func (f *fresh) close(e *session) {
 }
 
 // add keeps records that are on disk, the first under that number.
-func (f *fresh) add(shard int, first, arrived int64, rows []row) {
+func (f *fresh) add(shard int, first, arrived int64, records []stream.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	size := 0
-	for _, r := range rows {
-		size += int(r.size())
+	for _, r := range records {
+		size += int(sizeOf(r))
 	}
 	if f.owner == nil || f.bytes+size > freshBytes {
 		return
 	}
-	kept, name := run{first, make([]stream.Record, len(rows))}, shardName(shard)
-	for i, r := range rows {
-		kept.records[i] = stream.Record{Key: r.key, Data: r.plain, Shard: name,
+	kept, name := run{first, make([]stream.Record, len(records))}, shardName(shard)
+	for i, r := range records {
+		kept.records[i] = stream.Record{Key: r.Key, Data: r.Data, Shard: name,
 			Seq: strconv.FormatInt(first+int64(i), 10), Arrived: time.Unix(0, arrived)}
 	}
 	// Writers of one commit may come here in another order.

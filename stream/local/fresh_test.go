@@ -17,9 +17,9 @@ func TestFreshRecordsFollowEachOther(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	const last = 3000
-	file := make([]row, last+1) // by number
+	file := make([]stream.Record, last+1) // by number
 	for n := range file {
-		file[n].plain = fmt.Appendf(nil, "record %d", n)
+		file[n].Data = fmt.Appendf(nil, "record %d", n)
 	}
 	var f fresh
 	e := new(session)
@@ -48,7 +48,7 @@ func TestFreshRecordsFollowEachOther(t *testing.T) {
 		kept += len(records)
 		if len(records) == 0 && position < written { // as the session does
 			for n := position + 1; n <= min(written, position+int64(limit)); n++ {
-				records = append(records, stream.Record{Seq: strconv.FormatInt(n, 10), Data: file[n].plain})
+				records = append(records, stream.Record{Seq: strconv.FormatInt(n, 10), Data: file[n].Data})
 			}
 		}
 		if len(records) > limit {
@@ -70,7 +70,7 @@ func TestFreshRecordsFollowEachOther(t *testing.T) {
 func TestFreshRecordsAreBounded(t *testing.T) {
 	var f fresh
 	e := new(session)
-	rows := []row{{plain: make([]byte, 1<<20)}}
+	rows := []stream.Record{{Data: make([]byte, 1<<20)}}
 	f.add(0, 1, 1, rows)
 	if f.bytes != 0 {
 		t.Error("kept without a session")

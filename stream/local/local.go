@@ -105,8 +105,9 @@ func setDefault[T comparable](field *T, value T) {
 
 // schema. A record's id is its shard in the upper bits and its sequence number
 // in the lower ones: a range of ids is a stretch of one shard, and the table
-// needs no index beside itself. total is the bytes published to the shard up
-// to and with the record, so that the size of any stretch is a subtraction.
+// needs no index beside itself. A row holds one record or several that follow each
+// other, and has the id of the last. total is the bytes published to the shard up
+// to and with the row, so that the size of any stretch is a subtraction.
 var schema = []string{`
 CREATE TABLE stream_records (
 	id      INTEGER PRIMARY KEY,
@@ -128,7 +129,16 @@ CREATE TABLE stream_workers (
 ) WITHOUT ROWID;
 `, `
 ALTER TABLE stream_records ADD COLUMN compact INTEGER NOT NULL DEFAULT 0; -- whether data is
+`, `
+ALTER TABLE stream_records RENAME COLUMN compact TO form;
 `}
+
+// The forms of stream_records.data.
+const (
+	formPlain   = 0 // a record as it was published, by the first version
+	formCompact = 1 // a record that is compact, by later ones
+	formBundle  = 2 // see bundle; the column key is empty
+)
 
 // seqBits is the width of a sequence number: at 10,000 records a second in one
 // shard it lasts 890 years.

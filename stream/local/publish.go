@@ -5,10 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/qrie-sec/qrie/sqlite"
-	"github.com/qrie-sec/qrie/sqlite/compact"
 	"github.com/qrie-sec/qrie/stream"
 )
 
@@ -19,13 +17,7 @@ const (
 	// Publish does not keep the others waiting.
 	writeRecords = 1000
 	writeBytes   = 8 << 20
-	// insertRows is how many records one statement inserts.
-	insertRows = 16
 )
-
-const insertOne = "INSERT INTO stream_records (id, key, arrived, total, data, compact) VALUES (?, ?, ?, ?, ?, 1)"
-
-var insertMany = insertOne + strings.Repeat(", (?, ?, ?, ?, ?, 1)", insertRows-1)
 
 // Publish implements stream.Stream. Up to 1,000 records are one write, so they
 // become durable together or not at all. There is no bound on what waits to be
@@ -61,32 +53,25 @@ func (s *Stream) Publish(ctx context.Context, records []stream.Record) error {
 	return nil
 }
 
-// row is a record, encoded before its transaction begins.
-type row struct {
-	key   string
-	data  []byte
-	plain []byte // as published
-}
-
-// size is what a record counts for, as published.
-func (r row) size() int64 { return int64(len(r.key) + len(r.plain)) }
-
 // append writes records as one and wakes their readers.
 func (s *Stream) append(ctx context.Context, records []stream.Record) error {
-	byShard := make([][]row, s.shards)
+	byShard, encoded := make([][]stream.Record, s.shards), make([][]bundle, s.shards)
 	for _, r := range records {
 		shard := s.shardOf(r.Key)
-		byShard[shard] = append(byShard[shard], row{r.Key, compact.Encode(r.Data), r.Data})
+		byShard[shard] = append(byShard[shard], r)
+	}
+	for shard, records := range byShard {
+		encoded[shard] = bundled(records)
 	}
 	var arrived int64
 	first := make([]int64, s.shards)
 	err := s.db.Write(ctx, func(tx *sqlite.Tx) (err error) {
 		arrived = s.opts.Now().UnixNano()
-		for shard, records := range byShard {
-			if len(records) == 0 {
+		for shard, bundles := range encoded {
+			if len(bundles) == 0 {
 				continue
 			}
-			if first[shard], err = appendShard(tx, shard, arrived, records); err != nil {
+			if first[shard], err = appendShard(tx, shard, arrived, bundles); err != nil {
 				return fmt.Errorf("append to %s: %w", shardName(shard), err)
 			}
 		}
@@ -108,9 +93,9 @@ func (s *Stream) append(ctx context.Context, records []stream.Record) error {
 }
 
 // appendShard numbers the records behind the last one. The trimmer leaves the
-// record at the checkpoint, so numbers are never given twice, and another
+// row at the checkpoint, so numbers are never given twice, and another
 // process may append in between. It gives the number of the first.
-func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) (first int64, err error) {
+func appendShard(tx *sqlite.Tx, shard int, arrived int64, bundles []bundle) (first int64, err error) {
 	id, total := recordID(shard, 0), int64(0)
 	err = tx.QueryRow("SELECT id, total FROM stream_records WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
 		id, recordID(shard+1, 0)-1).Scan(&id, &total)
@@ -118,22 +103,13 @@ func appendShard(tx *sqlite.Tx, shard int, arrived int64, records []row) (first 
 		return 0, err
 	}
 	first = seqOf(id) + 1
-	args := make([]any, 0, 5*min(len(records), insertRows))
-	for len(records) > 0 {
-		query, n := insertOne, 1
-		if len(records) >= insertRows {
-			query, n = insertMany, insertRows
-		}
-		args = args[:0]
-		for _, r := range records[:n] {
-			id++
-			total += r.size()
-			args = append(args, id, r.key, arrived, total, r.data)
-		}
-		if _, err := tx.Exec(query, args...); err != nil {
+	for _, b := range bundles {
+		id += int64(b.records)
+		total += b.size
+		if _, err := tx.Exec("INSERT INTO stream_records (id, key, arrived, total, data, form) VALUES (?, '', ?, ?, ?, ?)",
+			id, arrived, total, b.data, formBundle); err != nil {
 			return 0, err
 		}
-		records = records[n:]
 	}
 	return first, nil
 }

@@ -22,34 +22,56 @@ const (
 
 // read gives the records of a shard after a sequence number.
 func (s *Stream) read(ctx context.Context, shard int, after int64, limit int) ([]stream.Record, error) {
-	rows, err := s.db.Query(ctx, "SELECT id, key, arrived, data, compact FROM stream_records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
-		recordID(shard, after), recordID(shard+1, 0), min(limit, batchRecords))
+	limit = min(limit, batchRecords)
+	rows, err := s.db.Query(ctx, "SELECT id, key, arrived, data, form FROM stream_records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+		recordID(shard, after), recordID(shard+1, 0), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", shardName(shard), err)
 	}
 	defer rows.Close()
 	var records []stream.Record
 	name := shardName(shard)
-	for size := 0; size < batchBytes && rows.Next(); {
-		var id, arrived int64
-		var encoded bool
-		r := stream.Record{Shard: name}
-		err := rows.Scan(&id, &r.Key, &arrived, &r.Data, &encoded)
-		if err == nil && encoded {
-			r.Data, err = compact.Decode(nil, r.Data, stream.MaxRecordBytes)
+	for size := 0; len(records) < limit && size < batchBytes && rows.Next(); {
+		var last, arrived int64
+		var key string
+		var data []byte
+		var form int
+		err := rows.Scan(&last, &key, &arrived, &data, &form)
+		var row []stream.Record
+		if err == nil {
+			row, err = expand(form, key, data)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, fmt.Errorf("read %s: record %d: %w", name, seqOf(last), err)
 		}
-		r.Seq = strconv.FormatInt(seqOf(id), 10)
-		r.Arrived = time.Unix(0, arrived)
-		records = append(records, r)
-		size += len(r.Data)
+		seq := seqOf(last) - int64(len(row))
+		for _, r := range row {
+			if seq++; seq <= after || len(records) == limit {
+				continue
+			}
+			r.Shard, r.Seq, r.Arrived = name, strconv.FormatInt(seq, 10), time.Unix(0, arrived)
+			records = append(records, r)
+			size += len(r.Data)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return records, nil
+}
+
+// expand gives the records of a row.
+func expand(form int, key string, data []byte) (records []stream.Record, err error) {
+	switch form {
+	case formBundle:
+		return unbundle(data)
+	case formCompact:
+		data, err = compact.Decode(nil, data, stream.MaxRecordBytes)
+	case formPlain:
+	default:
+		err = fmt.Errorf("the form of the row, %d, is none of this version", form)
+	}
+	return []stream.Record{{Key: key, Data: data}}, err
 }
 
 // Shards implements stream.Stream. A record is kept until it is consumed, so

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -67,18 +66,21 @@ func (s *Stream) Tail(ctx context.Context, from time.Time, yield func(stream.Rec
 // before is the number of the last record of a shard that arrived before from,
 // or of the last one there is if from is not past.
 func (s *Stream) before(ctx context.Context, shard int, from time.Time) (seq int64, err error) {
-	query, args := "SELECT max(id) FROM stream_records WHERE id BETWEEN ? AND ?", []any{recordID(shard, 0), recordID(shard+1, 0) - 1}
+	end := sql.NullInt64{Int64: recordID(shard+1, 0), Valid: true}
 	if from.Before(s.opts.Now()) && !from.IsZero() {
 		// Arrivals grow with the ids, but for a clock that was set back.
-		query = "SELECT min(id) - 1 FROM stream_records WHERE id BETWEEN ? AND ? AND arrived >= ?"
-		args = append(args, from.UnixNano())
+		err = s.db.QueryRow(ctx, "SELECT min(id) FROM stream_records WHERE id BETWEEN ? AND ? AND arrived >= ?",
+			recordID(shard, 0), end.Int64-1, from.UnixNano()).Scan(&end)
+		if err == nil && !end.Valid {
+			return s.before(ctx, shard, time.Time{})
+		}
 	}
-	var id sql.NullInt64
-	if err := s.db.QueryRow(ctx, query, args...).Scan(&id); err != nil && !errors.Is(err, sql.ErrNoRows) {
+	id := recordID(shard, 0)
+	if err == nil {
+		err = s.db.QueryRow(ctx, "SELECT coalesce(max(id), ?1) FROM stream_records WHERE id >= ?1 AND id < ?2", id, end.Int64).Scan(&id)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("find where to begin in %s: %w", shardName(shard), err)
 	}
-	if !id.Valid && len(args) > 2 {
-		return s.before(ctx, shard, time.Time{})
-	}
-	return seqOf(id.Int64), nil
+	return seqOf(id), nil
 }

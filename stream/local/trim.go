@@ -32,7 +32,7 @@ func (c *consumer) trimLoop(ctx context.Context) {
 		shards, err := c.trimmable(ctx)
 		for _, shard := range shards {
 			if err == nil {
-				_, err = c.s.trim(ctx, shard)
+				err = c.s.trim(ctx, shard)
 			}
 		}
 		if err != nil && ctx.Err() == nil {
@@ -57,8 +57,8 @@ func (c *consumer) trimmable(ctx context.Context) ([]int, error) {
 
 // trim deletes records before the checkpoint of a shard that are past the
 // retention, and more if they take more room than is left to the shard. The
-// record at the checkpoint stays: the next one is numbered after it.
-func (s *Stream) trim(ctx context.Context, shard int) (trimmed int64, err error) {
+// row at the checkpoint stays: what comes next is numbered after it.
+func (s *Stream) trim(ctx context.Context, shard int) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("trim %s: %w", shardName(shard), err)
@@ -68,43 +68,42 @@ func (s *Stream) trim(ctx context.Context, shard int) (trimmed int64, err error)
 		var checkpoint, first, total int64
 		err := s.db.QueryRow(ctx, "SELECT checkpoint FROM stream_leases WHERE shard = ?", shard).Scan(&checkpoint)
 		if err != nil {
-			return trimmed, err
+			return err
 		}
 		if checkpoint == 0 {
-			return trimmed, nil
+			return nil
 		}
 		err = s.db.QueryRow(ctx, "SELECT id FROM stream_records WHERE id >= ? ORDER BY id LIMIT 1", recordID(shard, 0)).Scan(&first)
 		if err != nil {
-			return trimmed, err
+			return err
 		}
 		end := recordID(shard, checkpoint)
-		err = s.db.QueryRow(ctx, "SELECT total FROM stream_records WHERE id = ?", end).Scan(&total)
+		err = s.db.QueryRow(ctx, "SELECT total FROM stream_records WHERE id >= ? AND id < ? ORDER BY id LIMIT 1", end, recordID(shard+1, 0)).Scan(&total)
 		if errors.Is(err, sql.ErrNoRows) {
-			return trimmed, fmt.Errorf("the record at the checkpoint, %d, is gone; the file was changed by another program", checkpoint)
+			return fmt.Errorf("the record at the checkpoint, %d, is gone; the file was changed by another program", checkpoint)
 		}
 		if err != nil {
-			return trimmed, err
+			return err
 		}
 		before := s.opts.Now().Add(-s.opts.Retention).UnixNano()
 		room := s.opts.RetentionBytes / int64(s.shards)
+		to := min(end, first+trimRecords)
 		var n int64
 		err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
-			res, err := tx.Exec("DELETE FROM stream_records WHERE id >= ? AND id < ? AND (arrived < ? OR total <= ?)",
-				first, min(end, first+trimRecords), before, total-room)
+			res, err := tx.Exec("DELETE FROM stream_records WHERE id >= ? AND id < ? AND (arrived < ? OR total <= ?)", first, to, before, total-room)
 			if err != nil {
 				return err
 			}
 			n, err = res.RowsAffected()
 			return err
 		})
-		trimmed += n
-		if err != nil || n < trimRecords {
-			return trimmed, err
+		if err != nil || n == 0 || to == end {
+			return err
 		}
 		select {
 		case <-time.After(trimPause):
 		case <-ctx.Done():
-			return trimmed, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
