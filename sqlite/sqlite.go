@@ -45,7 +45,7 @@ var pragmas = []string{
 // small: each commit empties it, and emptying walks all of the cache's table, under a
 // lock that the writer needs for every page.
 const (
-	writerCache = "cache_size(-65536)"
+	writerCache = "cache_size(-24576)"
 	readerCache = "cache_size(-2048)"
 )
 

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/qrie-sec/qrie/sqlite"
@@ -84,55 +83,6 @@ func takeLooks(tx *sqlite.Tx, look int64) (marks []byte, err error) {
 	return marks, nil
 }
 
-// planAgain writes nothing but the further look of a change.
-func (s *Store) planAgain(tx *sqlite.Tx, old stored, c *change) error {
-	if c.again == nil {
-		return nil
-	}
-	plan, err := old.again.with(tx, c)
-	if err == nil {
-		_, err = tx.Exec("UPDATE qrie_resources SET again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?", plan.at, plan.n, plan.look, plan.looks, old.n)
-	}
-	if err != nil {
-		return fmt.Errorf("plan another look at %s: %w", c.Next.Ref, err)
-	}
-	if old.again.at == 0 {
-		c.unknown, err = s.addUp(tx, []store.Delta{oneAgain})
-	}
-	return err
-}
-
-// writeTouchAgain is writeTouch with a further look. Its marks are written first,
-// if every condition holds and they are not too many, and then the row.
-func (s *Store) writeTouchAgain(tx *sqlite.Tx, c *change) error {
-	next := &c.Next
-	observedAt, due := nanos(next.ObservedAt), nanos(c.Again.DueAt)
-	var look, before int64
-	err := tx.QueryRow(`INSERT INTO qrie_looks (before, marks)
-		SELECT CASE WHEN again_at > 0 THEN look ELSE 0 END, ? FROM qrie_resources
-		WHERE rid = ? AND version = ? AND observed_at < ? AND deleted = ? AND due_at = ? AND hash = ? AND heads = ? AND (again_at = 0 OR looks < ?)
-		RETURNING n, before`,
-		c.again, c.rid, c.Base, observedAt, asInt(next.Deleted), nanos(next.DueAt), next.Hash, c.heads, maxLooks).Scan(&look, &before)
-	if absent(err) {
-		return nil
-	}
-	if err == nil {
-		_, err = tx.Exec(`UPDATE qrie_resources
-			SET version = version + 1, observed_at = ?, listed_at = max(listed_at, ?), generation = ?,
-				again_at = CASE WHEN again_at BETWEEN 1 AND ? THEN again_at ELSE ? END, again_n = again_n + 1,
-				look = ?, looks = CASE WHEN again_at > 0 THEN looks + 1 ELSE 1 END
-			WHERE rid = ?`, observedAt, nanos(next.ListedAt), next.Generation, due, due, look, c.rid)
-	}
-	if err != nil {
-		return fmt.Errorf("touch %s: %w", next.Ref, err)
-	}
-	c.written = true
-	if before == 0 {
-		c.unknown, err = s.addUp(tx, []store.Delta{oneAgain})
-	}
-	return err
-}
-
 // The revision of a look that is planned in a row is negative: the row's number
 // and, in as many bits, the plan's.
 const (
@@ -203,7 +153,7 @@ func putOffAgain(tx *sqlite.Tx, m store.DirtyMark, body []byte) (ok bool, err er
 func dropAgain(tx *sqlite.Tx, m store.DirtyMark) (dropped int64, err error) {
 	row, n := ofAgain(m.Revision)
 	var look int64
-	err = tx.QueryRow("UPDATE qrie_resources SET again_at = 0 WHERE n = ? AND again_at > 0 AND again_n & ? = ? RETURNING look", row, againMask, n).Scan(&look)
+	err = tx.QueryRow("UPDATE qrie_resources SET again_at = 0, again_n = again_n + 1 WHERE n = ? AND again_at > 0 AND again_n & ? = ? RETURNING look", row, againMask, n).Scan(&look)
 	if absent(err) {
 		return 0, nil
 	}

@@ -14,13 +14,18 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// TestPlansLeaveNothingBehind plans, merges, puts off and takes looks in any order:
-// what is due is what was planned, and no mark stays that no plan has.
+// TestPlansLeaveNothingBehind lets two processes plan, merge, put off and take looks in
+// any order: what is due is what was planned, whatever either remembers, and no mark
+// stays that no plan has.
 func TestPlansLeaveNothingBehind(t *testing.T) {
-	s := open(t, t.TempDir())
-	defer s.Close()
+	place := t.TempDir()
+	processes := []owned{open(t, place), open(t, place)}
+	for _, s := range processes {
+		defer s.Close()
+	}
+	one := func(t *rapid.T) owned { return rapid.SampledFrom(processes).Draw(t, "process") }
 	count := func(t *rapid.T, query string) (n int64) {
-		must(t, s.db.QueryRow(t.Context(), query).Scan(&n))
+		must(t, processes[0].db.QueryRow(t.Context(), query).Scan(&n))
 		return n
 	}
 	runs := 0
@@ -41,12 +46,12 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 			return e
 		}
 		apply := func(t *rapid.T, i int, e store.Evaluation) {
-			must(t, s.Apply(t.Context(), e))
+			must(t, one(t).Apply(t.Context(), e))
 			version[i]++
 			hash[i] = e.Next.Hash
 		}
 		due := func(t *rapid.T) []store.DirtyMark {
-			marks, err := s.DueDirty(t.Context(), now.Add(24*time.Hour), 100)
+			marks, err := processes[1].DueDirty(t.Context(), now.Add(24*time.Hour), 100)
 			must(t, err)
 			return marks
 		}
@@ -82,7 +87,7 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 					t.Skip("nothing is planned")
 				}
 				m := rapid.SampledFrom(marks).Draw(t, "mark")
-				must(t, s.DeleteDirty(t.Context(), []store.DirtyMark{m}))
+				must(t, one(t).DeleteDirty(t.Context(), []store.DirtyMark{m}))
 				plan[at(m)] = nil
 			},
 			"put off": func(t *rapid.T) {
@@ -92,7 +97,7 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 				}
 				m := rapid.SampledFrom(marks).Draw(t, "mark")
 				m.DueAt = m.DueAt.Add(time.Minute)
-				must(t, s.PutDirty(t.Context(), m))
+				must(t, one(t).PutDirty(t.Context(), m))
 				m.Revision = 0
 				plan[at(m)] = &m
 			},
@@ -123,11 +128,11 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 				}
 			},
 		})
-		must(t, s.DeleteDirty(t.Context(), due(t)))
+		must(t, processes[0].DeleteDirty(t.Context(), due(t)))
 		if n := count(t, "SELECT count(*) FROM qrie_looks"); n != 0 {
 			t.Errorf("%d marks are left", n)
 		}
-		if n, _, err := s.CountDirty(t.Context()); n != 0 || err != nil {
+		if n, _, err := processes[0].CountDirty(t.Context()); n != 0 || err != nil {
 			t.Errorf("%d looks are counted, %v", n, err)
 		}
 	})

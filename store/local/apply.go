@@ -3,9 +3,9 @@ package local
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
-	"github.com/qrie-sec/qrie"
 	"github.com/qrie-sec/qrie/sqlite"
 	"github.com/qrie-sec/qrie/store"
 )
@@ -21,8 +21,9 @@ type change struct {
 	cause    []byte
 	document []byte          // compressed
 	again    []byte          // a further look, encoded; nil for none
+	known    *stateRow       // the row as it is remembered; nil: it must be read
+	row      *stateRow       // the row as it was written; nil: nothing was
 	unknown  []store.Counter // that were counted by name
-	written  bool            // and not what was there already
 }
 
 // touch reports that nothing but the time of observation may have changed.
@@ -35,14 +36,15 @@ func (s *Store) Apply(ctx context.Context, e store.Evaluation) (err error) {
 	if err != nil {
 		return err
 	}
-	err = s.db.Write(ctx, func(tx *sqlite.Tx) error {
-		if c.touch() {
-			if err := s.writeTouch(tx, c); c.written || err != nil {
-				return err
-			}
-		}
-		return s.write(tx, c)
-	})
+	write := func(tx *sqlite.Tx) error { return s.write(tx, c) }
+	if c.known = s.states.get(c.rid); c.known != nil && c.known.version != c.Base {
+		c.known = nil
+	}
+	err = s.db.Write(ctx, write)
+	if errors.Is(err, errOutdated) {
+		c.known = nil
+		err = s.db.Write(ctx, write)
+	}
 	s.states.applied(c, err)
 	if err == nil && len(c.unknown) > 0 {
 		s.rows.learn(ctx, s.db, c.unknown)
@@ -98,98 +100,46 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 	return c, nil
 }
 
-// writeTouch is the commonest write by far: one statement that holds every
-// condition. If one fails, the row is read to tell which.
-func (s *Store) writeTouch(tx *sqlite.Tx, c *change) error {
-	if c.again != nil {
-		return s.writeTouchAgain(tx, c)
-	}
-	next := &c.Next
-	observedAt := nanos(next.ObservedAt)
-	n, err := affected(tx, `UPDATE qrie_resources
-		SET version = version + 1, observed_at = ?, listed_at = max(listed_at, ?), generation = ?
-		WHERE rid = ? AND version = ? AND observed_at < ? AND deleted = ? AND due_at = ? AND hash = ? AND heads = ?`,
-		observedAt, nanos(next.ListedAt), next.Generation,
-		c.rid, c.Base, observedAt, asInt(next.Deleted), nanos(next.DueAt), next.Hash, c.heads)
-	if err != nil {
-		return fmt.Errorf("touch %s: %w", next.Ref, err)
-	}
-	c.written = n == 1
-	return nil
-}
+// errOutdated means that a row is not as it was remembered: another process has
+// written it. What was done by it is undone.
+var errOutdated = errors.New("the row is another by now")
 
-// stored is what a write must know of the row that it replaces.
-type stored struct {
-	store.Resource
-	n, document, history int64
-	open                 int
-	heads                []byte
-	again                again
-}
-
-// readStored reads the row; n is 0 if there is none. Heads that are encoded as
-// the given ones are not decoded again.
-func readStored(tx *sqlite.Tx, ref qrie.Ref, rid, encoded []byte, heads map[string]store.Head) (old stored, err error) {
-	var observedAt, changedAt int64
-	err = tx.QueryRow(`SELECT n, version, observed_at, changed_at, generation, deleted, document, history, open, region, hash, heads, again_at, again_n, look, looks
-		FROM qrie_resources WHERE rid = ?`, rid).
-		Scan(&old.n, &old.Version, &observedAt, &changedAt, &old.Generation, &old.Deleted, &old.document, &old.history, &old.open, &old.Ref.Region, &old.Hash, &old.heads, &old.again.at, &old.again.n, &old.again.look, &old.again.looks)
-	if absent(err) {
-		return stored{}, nil
-	}
-	if err != nil {
-		return old, fmt.Errorf("read %s: %w", ref, err)
-	}
-	old.Ref.Account, old.Ref.Type = ref.Account, ref.Type // as identified by rid
-	old.ObservedAt, old.ChangedAt = moment(observedAt), moment(changedAt)
-	if old.Heads = heads; bytes.Equal(old.heads, encoded) {
-		return old, nil
-	}
-	old.Heads = nil
-	return old, decode("the heads of "+ref.String(), old.heads, &old.Heads)
-}
-
-// write is the whole of Apply, in the writer's goroutine.
-func (s *Store) write(tx *sqlite.Tx, c *change) error {
-	old, err := readStored(tx, c.Next.Ref, c.rid, c.heads, c.Next.Heads)
-	if err != nil {
-		return err
-	}
-	if repeat, err := store.Admit(old.Resource, c.Evaluation); repeat || err != nil {
-		if repeat {
-			err = s.planAgain(tx, old, c)
-		}
-		return err
-	}
-	if policy := c.Unexplained(old.Resource); policy != "" {
-		return fmt.Errorf("evaluation of %s: the finding of policy %s opens or closes without a transition", c.Next.Ref, policy)
-	}
-	for _, t := range c.Transitions {
-		l, err := launch(tx, t.Policy)
-		if err != nil {
-			return err
-		}
-		if err := store.Judged(t, l); err != nil {
+// write is the whole of Apply, in the writer's goroutine. Mostly it reads nothing:
+// the row was remembered when it was read or written last.
+func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
+	c.row = nil
+	old := c.known
+	if old == nil {
+		if old, err = readRow(tx, c.Next.Ref, c.rid); err != nil {
 			return err
 		}
 	}
-	next := c.Next
-	next.Version = c.Base + 1
-	if c.Reread {
-		next.ObservedAt = old.ObservedAt
+	stored, err := old.verdicts(c.heads, c.Next.Heads)
+	if err != nil {
+		return err
+	}
+	repeat, err := store.Admit(stored, c.Evaluation)
+	if err != nil || repeat && c.again == nil {
+		return err
 	}
 	var tally store.Tally
-	if old.n == 0 || old.Deleted != next.Deleted || !bytes.Equal(old.heads, c.heads) {
-		tally.Resource(old.Resource, next)
-	}
-	if err := writeResource(tx, c, next, old); err != nil {
-		return fmt.Errorf("write %s: %w", next.Ref, err)
-	}
-	c.written = true
-	for _, t := range c.Transitions {
-		if err := s.writeTransition(tx, t, c.rid, &tally); err != nil {
-			return fmt.Errorf("write %s: %w", next.Ref, err)
+	row := old
+	if !repeat {
+		if row, err = s.next(tx, c, old, stored, &tally); err != nil {
+			return err
 		}
+	}
+	plan, err := old.again.with(tx, c)
+	if absent(err) && c.known != nil {
+		return errOutdated // its marks are gone
+	}
+	if err != nil {
+		return fmt.Errorf("plan another look at %s: %w", c.Next.Ref, err)
+	}
+	planned := *row
+	planned.again = plan
+	if c.row, err = writeRow(tx, c, old, planned); err != nil {
+		return fmt.Errorf("write %s: %w", c.Next.Ref, err)
 	}
 	deltas := tally.Deltas()
 	if c.again != nil && old.again.at == 0 {
@@ -199,82 +149,106 @@ func (s *Store) write(tx *sqlite.Tx, c *change) error {
 	return err
 }
 
-func writeResource(tx *sqlite.Tx, c *change, next store.Resource, old stored) error {
-	changedAt := old.ChangedAt
-	document, history := old.document, old.history
+// next writes what a change brings besides the row, and gives the row as the change
+// leaves it.
+func (s *Store) next(tx *sqlite.Tx, c *change, old *stateRow, stored store.Resource, tally *store.Tally) (*stateRow, error) {
+	if policy := c.Unexplained(stored); policy != "" {
+		return nil, fmt.Errorf("evaluation of %s: the finding of policy %s opens or closes without a transition", c.Next.Ref, policy)
+	}
+	for _, t := range c.Transitions {
+		l, err := launch(tx, t.Policy)
+		if err != nil {
+			return nil, err
+		}
+		if err := store.Judged(t, l); err != nil {
+			return nil, err
+		}
+	}
+	row := old.after(c)
+	if old.n == 0 || old.deleted != row.deleted || !bytes.Equal(old.heads, row.heads) {
+		next := c.Next
+		next.Version = row.version
+		tally.Resource(stored, next)
+	}
 	if c.Explains {
-		if _, err := tx.Exec("UPDATE qrie_versions SET cause = ?1 WHERE n = ?2 AND cause <> ?1", c.cause, document); err != nil {
-			return err
+		if _, err := tx.Exec("UPDATE qrie_versions SET cause = ?1 WHERE n = ?2 AND cause <> ?1", c.cause, old.document); err != nil {
+			return nil, fmt.Errorf("explain %s: %w", c.Next.Ref, err)
 		}
 	}
 	if c.Changed {
-		changedAt = next.ChangedAt
-		var err error
-		if document, history, err = writeVersion(tx, c, next, old); err != nil {
-			return err
+		if err := writeVersion(tx, c, row); err != nil {
+			return nil, fmt.Errorf("write a version of %s: %w", c.Next.Ref, err)
 		}
 	}
-	plan, err := old.again.with(tx, c)
-	if err != nil {
-		return err
+	for _, t := range c.Transitions {
+		if err := s.writeTransition(tx, t, c.rid, tally); err != nil {
+			return nil, fmt.Errorf("write a transition of %s: %w", c.Next.Ref, err)
+		}
 	}
+	return row, nil
+}
+
+// writeRow writes what of a row has changed, if it is stored as old says, and gives
+// it as it is then.
+func writeRow(tx *sqlite.Tx, c *change, old *stateRow, row stateRow) (*stateRow, error) {
 	if old.n == 0 {
-		_, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
+		res, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
 			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			c.rid, next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
-			nanos(next.FirstSeen), nanos(next.DueAt), asInt(next.Deleted), c.open, history, document,
-			next.Ref.Type, next.Ref.Account, next.Ref.Region, next.Ref.ID, asInt(next.Ref.Global), next.Hash, c.heads, haystack(next), c.detail,
-			plan.at, plan.n, plan.look, plan.looks)
-		return err
+			c.rid, row.version, row.observedAt, row.listedAt, row.generation, row.changedAt, row.firstSeen, row.dueAt,
+			asInt(row.deleted), row.open, row.history, row.document, row.kind, row.account, row.region, row.id, asInt(row.global),
+			row.hash, row.heads, haystack(c.Next), row.detail, row.again.at, row.again.n, row.again.look, row.again.looks)
+		if err == nil {
+			row.n, err = res.LastInsertId()
+		}
+		return &row, err
 	}
-	if c.detail == nil {
-		// No document came with it, so nothing that a document tells has changed.
-		_, err := tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, due_at = ?,
-			hash = ?, heads = ?, again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?`,
-			next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(next.DueAt), next.Hash, c.heads,
-			plan.at, plan.n, plan.look, plan.looks, old.n)
-		return err
+	set, args := "version = ?, observed_at = ?, listed_at = ?, generation = ?", []any{row.version, row.observedAt, row.listedAt, row.generation}
+	// What is named is written to all its indexes, even if it is the same.
+	change := func(differs bool, columns string, values ...any) {
+		if differs {
+			set, args = set+", "+columns, append(args, values...)
+		}
 	}
-	_, err = tx.Exec(`UPDATE qrie_resources SET version = ?, observed_at = ?, listed_at = max(listed_at, ?), generation = ?, changed_at = ?,
-		due_at = ?, deleted = ?, history = ?, document = ?, hash = ?, heads = ?, haystack = ?, detail = ?,
-		again_at = ?, again_n = ?, look = ?, looks = ? WHERE n = ?`,
-		next.Version, nanos(next.ObservedAt), nanos(next.ListedAt), next.Generation, nanos(changedAt),
-		nanos(next.DueAt), asInt(next.Deleted), history, document, next.Hash, c.heads, haystack(next), c.detail,
-		plan.at, plan.n, plan.look, plan.looks, old.n)
-	if err != nil || old.open == c.open && old.Ref.Region == next.Ref.Region {
-		return err
+	change(row.again != old.again, "again_n = ?, look = ?, looks = ?", row.again.n, row.again.look, row.again.looks)
+	change(row.again.at != old.again.at, "again_at = ?", row.again.at)
+	change(row.dueAt != old.dueAt, "due_at = ?", row.dueAt)
+	change(row.hash != old.hash || !bytes.Equal(row.heads, old.heads), "hash = ?, heads = ?", row.hash, row.heads)
+	change(row.version != old.version && c.detail != nil, "changed_at = ?, deleted = ?, history = ?, document = ?, haystack = ?, detail = ?",
+		row.changedAt, asInt(row.deleted), row.history, row.document, haystack(c.Next), row.detail)
+	change(row.open != old.open || row.region != old.region, "region = ?, open = ?", row.region, row.open)
+	args = append(args, old.n, c.rid, old.version, old.again.n)
+	n, err := affected(tx, "UPDATE qrie_resources SET "+set+" WHERE n = ? AND rid = ? AND version = ? AND again_n = ?", args...)
+	if err == nil && n == 0 {
+		err = errOutdated
 	}
-	// Indexes are made of these two. Naming them above would rewrite the
-	// indexes each time.
-	_, err = tx.Exec("UPDATE qrie_resources SET region = ?, open = ? WHERE n = ?", next.Ref.Region, c.open, old.n)
-	return err
+	return &row, err
 }
 
 func haystack(r store.Resource) string { return store.Haystack(r.Name, r.Ref.ID, r.Ref.ARN) }
 
-// writeVersion adds to the history and says where the document is and how
+// writeVersion adds to the history, and to the row where the document is and how
 // long the history has become.
-func writeVersion(tx *sqlite.Tx, c *change, next store.Resource, old stored) (document, history int64, err error) {
+func writeVersion(tx *sqlite.Tx, c *change, row *stateRow) error {
 	res, err := tx.Exec("INSERT INTO qrie_versions (before, rid, version, observed_at, deleted, cause, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		old.document, c.rid, next.Version, nanos(c.VersionAt()), asInt(next.Deleted), c.cause, c.document)
+		row.document, c.rid, row.version, nanos(c.VersionAt()), asInt(row.deleted), c.cause, c.document)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	if document, err = res.LastInsertId(); err != nil {
-		return 0, 0, err
+	if row.document, err = res.LastInsertId(); err != nil {
+		return err
 	}
-	if next.Deleted {
-		if err := expire(tx, c.VersionAt().Add(store.KeepTombstones), resourceExpiry, c.rid, next.Version); err != nil {
-			return 0, 0, err
+	if row.deleted {
+		if err := expire(tx, c.VersionAt().Add(store.KeepTombstones), resourceExpiry, c.rid, row.version); err != nil {
+			return err
 		}
 	}
-	history = old.history + 1
-	if history < store.MaxVersions+versionSlack {
-		return document, history, nil
+	if row.history++; row.history < store.MaxVersions+versionSlack {
+		return nil
 	}
-	_, err = tx.Exec("DELETE FROM qrie_versions WHERE n IN ("+chainQuery+" SELECT n FROM chain WHERE depth > ?)", document, store.MaxVersions)
-	return document, store.MaxVersions, err
+	row.history = store.MaxVersions
+	_, err = tx.Exec("DELETE FROM qrie_versions WHERE n IN ("+chainQuery+" SELECT n FROM chain WHERE depth > ?)", row.document, store.MaxVersions)
+	return err
 }
 
 // versionSlack lets one statement in so many trim the history.

@@ -82,20 +82,24 @@ func (s *Store) closeOne(tx *sqlite.Tx, fid, rid []byte, why qrie.Resolution, ge
 	if err != nil {
 		return err
 	}
-	old, err := readStored(tx, f.Ref, rid, nil, nil)
+	row, err := readRow(tx, f.Ref, rid)
+	if err != nil {
+		return err
+	}
+	old, err := row.verdicts(nil, nil)
 	if err != nil {
 		return err
 	}
 	old.Ref = f.Ref
-	next, t := store.Forget(old.Resource, f, why, generation, at)
-	if old.n != 0 {
-		tally.Resource(old.Resource, next)
+	next, t := store.Forget(old, f, why, generation, at)
+	if row.n != 0 {
+		tally.Resource(old, next)
 		heads, err := encodeHeads(next.Heads)
 		if err != nil {
 			return err
 		}
 		open, _ := next.OpenFindings()
-		if _, err := tx.Exec("UPDATE qrie_resources SET version = ?, heads = ?, open = ? WHERE n = ?", next.Version, heads, open, old.n); err != nil {
+		if _, err := tx.Exec("UPDATE qrie_resources SET version = ?, heads = ?, open = ? WHERE n = ?", next.Version, heads, open, row.n); err != nil {
 			return fmt.Errorf("forget the head on %s: %w", f.Ref, err)
 		}
 	}

@@ -169,23 +169,30 @@ const deletedAtOnce = 50
 func (s *Store) DeleteDirty(ctx context.Context, marks []store.DirtyMark) (err error) {
 	defer s.metrics.Request("qrie_dirty", "delete")(&err)
 	for part := range slices.Chunk(marks, deletedAtOnce) {
-		if err := s.db.Write(ctx, func(tx *sqlite.Tx) error { return deleteDirty(tx, part) }); err != nil {
+		var gone []store.DirtyMark
+		if err := s.db.Write(ctx, func(tx *sqlite.Tx) (err error) { gone, err = deleteDirty(tx, part); return err }); err != nil {
 			return err
+		}
+		for _, m := range gone {
+			if rid, ok := pack(resourcePrefix, m.Ref.ResourceID()); ok && m.Revision < 0 {
+				s.states.taken(rid, m.Revision)
+			}
 		}
 	}
 	return nil
 }
 
-func deleteDirty(tx *sqlite.Tx, marks []store.DirtyMark) error {
-	var gone int64
+func deleteDirty(tx *sqlite.Tx, marks []store.DirtyMark) (gone []store.DirtyMark, err error) {
 	for _, m := range marks {
 		n, err := deleteMark(tx, m)
 		if err != nil {
-			return fmt.Errorf("remove the mark of %s: %w", m.Ref, err)
+			return nil, fmt.Errorf("remove the mark of %s: %w", m.Ref, err)
 		}
-		gone += n
+		if n > 0 {
+			gone = append(gone, m)
+		}
 	}
-	return addOne(tx, byDirty, -gone)
+	return gone, addOne(tx, byDirty, -int64(len(gone)))
 }
 
 func deleteMark(tx *sqlite.Tx, m store.DirtyMark) (gone int64, err error) {

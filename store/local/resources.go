@@ -1,11 +1,14 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/qrie-sec/qrie"
+	"github.com/qrie-sec/qrie/sqlite"
 	"github.com/qrie-sec/qrie/store"
 )
 
@@ -25,7 +28,8 @@ type detail struct {
 const resourceColumns = stateColumns + ", (SELECT v.cause FROM qrie_versions v WHERE v.n = r.document)"
 
 const stateColumns = `r.version, r.observed_at, r.listed_at, r.generation, r.changed_at, r.first_seen, r.due_at, r.deleted,
-	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail`
+	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail,
+	r.n, r.open, r.history, r.document, r.again_at, r.again_n, r.look, r.looks`
 
 // stateRow is what stateColumns give.
 type stateRow struct {
@@ -34,6 +38,12 @@ type stateRow struct {
 	deleted, global                                   bool
 	kind, account, region, id, hash                   string
 	heads, detail                                     []byte
+
+	n        int64 // the row's number, 0 if it is none yet
+	open     int   // active findings
+	history  int64 // entries in qrie_versions, at least
+	document int64 // the row of qrie_versions that holds it
+	again    again
 }
 
 // what names the resource in an error.
@@ -41,7 +51,8 @@ func (r *stateRow) what() string { return r.kind + " " + r.id }
 
 func (r *stateRow) into() []any {
 	return []any{&r.version, &r.observedAt, &r.listedAt, &r.generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.deleted,
-		&r.kind, &r.account, &r.region, &r.id, &r.global, &r.hash, &r.heads, &r.detail}
+		&r.kind, &r.account, &r.region, &r.id, &r.global, &r.hash, &r.heads, &r.detail,
+		&r.n, &r.open, &r.history, &r.document, &r.again.at, &r.again.n, &r.again.look, &r.again.looks}
 }
 
 // resource decodes the row.
@@ -60,6 +71,35 @@ func (r *stateRow) resource() (store.Resource, error) {
 	}
 	err := decode("the heads of "+what, r.heads, &out.Heads)
 	return out, err
+}
+
+// verdicts gives what a write must know of the resource. Heads that are encoded as the
+// given ones are not decoded again.
+func (r *stateRow) verdicts(encoded []byte, heads map[string]store.Head) (store.Resource, error) {
+	out := store.Resource{Ref: qrie.Ref{Type: r.kind, Account: r.account, Region: r.region, ID: r.id, Global: r.global},
+		Version: r.version, Generation: r.generation, Deleted: r.deleted, Hash: r.hash,
+		ObservedAt: moment(r.observedAt), ChangedAt: moment(r.changedAt), Heads: heads}
+	if bytes.Equal(r.heads, encoded) {
+		return out, nil
+	}
+	out.Heads = nil
+	if r.n == 0 {
+		return out, nil
+	}
+	return out, decode("the heads of "+r.what(), r.heads, &out.Heads)
+}
+
+// readRow reads the row of a resource, or gives what is known of one that has none.
+func readRow(tx *sqlite.Tx, ref qrie.Ref, rid []byte) (*stateRow, error) {
+	row := new(stateRow)
+	err := tx.QueryRow("SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.into()...)
+	if absent(err) {
+		return &stateRow{kind: ref.Type, account: ref.Account, region: ref.Region, id: strings.Clone(ref.ID), global: ref.Global}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", ref, err)
+	}
+	return row, nil
 }
 
 // resourceRow is a row with what belongs to its last change.

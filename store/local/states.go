@@ -1,14 +1,13 @@
 package local
 
 import (
-	"strings"
 	"sync"
 	"time"
 	"unique"
 )
 
 // statesKept is how many rows each of two generations of states holds, of some
-// 600 bytes each, and statesAge for how long rows are added to one.
+// 650 bytes each, and statesAge for how long rows are added to one.
 const (
 	statesKept = 65536
 	statesAge  = time.Minute
@@ -41,25 +40,31 @@ func (s *states) get(rid []byte) *stateRow {
 func (s *states) read(rid []byte, row *stateRow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.find(rid); known == nil || known.version < row.version {
-		s.keep(rid, row)
-	}
+	s.keep(rid, row)
 }
 
-// applied keeps what an evaluation has made of a row. If it has made nothing, or the
-// row is another, the row is forgotten.
+// applied keeps the row that an evaluation has written. If it has written none, the
+// row that it rested on is forgotten.
 func (s *states) applied(c *change, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	row := s.find(c.rid)
-	if row == nil && c.Base == 0 {
-		row = newRow(c)
-	}
-	if err != nil || !c.written || row == nil || row.version != c.Base {
+	if err != nil || c.row == nil {
 		s.drop(c.rid)
 		return
 	}
-	s.keep(c.rid, row.after(c))
+	s.keep(c.rid, c.row)
+}
+
+// taken is told that a planned look was removed.
+func (s *states) taken(rid []byte, revision int64) {
+	_, n := ofAgain(revision)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if row := s.find(rid); row != nil && row.again.at > 0 && row.again.n&againMask == n {
+		next := *row
+		next.again = again{n: row.again.n + 1}
+		s.keep(rid, &next)
+	}
 }
 
 func (s *states) forget(rid []byte) {
@@ -80,9 +85,12 @@ func (s *states) find(rid []byte) *stateRow {
 	return s.old[string(rid)]
 }
 
-// keep follows a find. What was read and what an event names come with texts of
-// their own, of which there are few.
+// keep keeps a row, unless there is a later one. What was read and what an event
+// names come with texts of their own, of which there are few.
 func (s *states) keep(rid []byte, row *stateRow) {
+	if known := s.find(rid); known != nil && known.later(row) {
+		return
+	}
 	if row.deleted {
 		s.drop(rid)
 		return
@@ -93,18 +101,17 @@ func (s *states) keep(rid []byte, row *stateRow) {
 	s.fresh[string(rid)] = row
 }
 
+// later reports whether a row was written after another.
+func (r *stateRow) later(other *stateRow) bool {
+	return r.version > other.version || r.version == other.version && r.again.n > other.again.n
+}
+
 func (s *states) drop(rid []byte) {
 	delete(s.fresh, string(rid))
 	delete(s.old, string(rid))
 }
 
-// newRow is what of a row is there before anything is written to it, and stays.
-func newRow(c *change) *stateRow {
-	next := c.Next
-	return &stateRow{kind: next.Ref.Type, account: next.Ref.Account, id: strings.Clone(next.Ref.ID), global: next.Ref.Global, firstSeen: nanos(next.FirstSeen)}
-}
-
-// after is the row as writeTouch and writeResource leave it.
+// after is the row as a change leaves it, but for its history and its plan.
 func (r *stateRow) after(c *change) *stateRow {
 	next := *r
 	next.version, next.generation, next.hash, next.heads = c.Base+1, c.Next.Generation, c.Next.Hash, c.heads
@@ -112,12 +119,15 @@ func (r *stateRow) after(c *change) *stateRow {
 	if !c.Reread {
 		next.observedAt = nanos(c.Next.ObservedAt)
 	}
+	if r.n == 0 {
+		next.firstSeen = nanos(c.Next.FirstSeen)
+	}
 	if c.detail == nil {
 		return &next
 	}
 	if c.Changed {
 		next.changedAt = nanos(c.Next.ChangedAt)
 	}
-	next.deleted, next.region, next.detail = c.Next.Deleted, c.Next.Ref.Region, c.detail
+	next.deleted, next.region, next.detail, next.open = c.Next.Deleted, c.Next.Ref.Region, c.detail, c.open
 	return &next
 }

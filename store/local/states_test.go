@@ -67,8 +67,8 @@ func TestLaterStateStays(t *testing.T) {
 	if row := s.get(rid); row == nil || row.version != 2 {
 		t.Errorf("version 2 has become %+v", row)
 	}
-	s.applied(&change{rid: rid, written: true}, nil) // the first look ends after another that came behind it
-	if row := s.get(rid); row != nil && row.version != 2 {
+	s.applied(&change{rid: rid, row: &stateRow{version: 1}}, nil) // the first look ends after another that came behind it
+	if row := s.get(rid); row == nil || row.version != 2 {
 		t.Errorf("version 2 has become %+v, of the first look", row)
 	}
 }
