@@ -53,6 +53,7 @@ func rawsOf(object []byte, number int, offset int64) []Raw {
 func rawsOfValid(object []byte, number int, offset int64) []Raw {
 	text := string(object)
 	raw := Raw{Record: object, Number: number, Offset: offset, text: text}
+	kept := texts{piece: envelopeTexts}
 	var detail, event, lookup, list gjson.Result
 	bare := false
 	gjson.Parse(text).ForEach(func(key, value gjson.Result) bool {
@@ -60,15 +61,15 @@ func rawsOfValid(object []byte, number int, offset int64) []Raw {
 		case "detail":
 			detail = value
 		case "detail-type":
-			raw.Envelope.DetailType = clip(value.Str, maxText)
+			raw.Envelope.DetailType = kept.keep(value.Str, maxText)
 		case "id":
-			raw.Envelope.ID = clip(value.Str, maxText)
+			raw.Envelope.ID = kept.keep(value.Str, maxText)
 		case "source":
-			raw.Envelope.Source = clip(value.Str, maxText)
+			raw.Envelope.Source = kept.keep(value.Str, maxText)
 		case "account":
-			raw.Envelope.Account = clip(value.Str, maxText)
+			raw.Envelope.Account = kept.keep(value.Str, maxText)
 		case "region":
-			raw.Envelope.Region = clip(value.Str, maxText)
+			raw.Envelope.Region = kept.keep(value.Str, maxText)
 		case "time":
 			raw.Envelope.Time, _ = time.Parse(time.RFC3339, value.Str) // a hint: eventTime counts
 		case "eventName", "eventSource":

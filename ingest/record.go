@@ -52,7 +52,8 @@ const (
 // reader walks a valid JSON object and remembers the first member that is not
 // of the type that CloudTrail writes.
 type reader struct {
-	prefix string
+	texts
+	inside []string // the names of the members that hold what is read
 	err    error
 }
 
@@ -60,7 +61,7 @@ type reader struct {
 func (r *reader) text(key, value gjson.Result, bound int) string {
 	switch value.Type {
 	case gjson.String:
-		return clip(value.Str, bound)
+		return r.keep(value.Str, bound)
 	case gjson.Null:
 		return ""
 	}
@@ -86,13 +87,12 @@ func (r *reader) flag(key, value gjson.Result) tristate {
 func (r *reader) object(key, value gjson.Result, f func(key, value gjson.Result)) {
 	switch {
 	case value.IsObject():
-		inner := r.prefix
-		r.prefix += key.Str + "."
+		r.inside = append(r.inside, key.Str)
 		value.ForEach(func(k, v gjson.Result) bool {
 			f(k, v)
 			return true
 		})
-		r.prefix = inner
+		r.inside = r.inside[:len(r.inside)-1]
 	case value.Type != gjson.Null:
 		r.wrong(key, value, "an object")
 	}
@@ -100,7 +100,8 @@ func (r *reader) object(key, value gjson.Result, f func(key, value gjson.Result)
 
 func (r *reader) wrong(key, value gjson.Result, want string) {
 	if r.err == nil {
-		r.err = fmt.Errorf("record member %s%s holds %s where CloudTrail writes %s", r.prefix, clip(key.Str, maxText), kindOf(value), want)
+		name := clip(strings.Join(append(r.inside, key.Str), "."), maxText)
+		r.err = fmt.Errorf("record member %s holds %s where CloudTrail writes %s", name, kindOf(value), want)
 	}
 }
 
@@ -128,7 +129,7 @@ func parse(text string) (*record, error) {
 	if !top.IsObject() {
 		return nil, fmt.Errorf("the record is %s where CloudTrail writes an object", kindOf(top))
 	}
-	var r reader
+	r := reader{texts: texts{piece: recordTexts}}
 	top.ForEach(func(k, v gjson.Result) bool {
 		switch k.Str {
 		case "eventID":
@@ -254,10 +255,36 @@ func (rec *record) when() (time.Time, error) {
 	return time.Time{}, fmt.Errorf("eventTime %q is not a time as CloudTrail writes it (2006-01-02T15:04:05Z)", clip(rec.time, 40))
 }
 
+// texts copies what is kept of a record: many short texts into few pieces of memory.
+// The copies do not hold on to the memory of the record.
+type texts struct {
+	piece int // bytes of a piece, at least
+	open  strings.Builder
+}
+
+// Pieces take what is mostly kept of a record, and of an envelope.
+const (
+	recordTexts   = 384
+	envelopeTexts = 128
+)
+
+// keep copies a text as clip does.
+func (t *texts) keep(s string, bound int) string {
+	s = legible(s, bound)
+	if t.open.Cap()-t.open.Len() < len(s) {
+		t.open = strings.Builder{}
+		t.open.Grow(max(t.piece, len(s)))
+	}
+	start := t.open.Len()
+	t.open.WriteString(s)
+	return t.open.String()[start:]
+}
+
 // clip copies the first bytes of s, cut between letters, and makes control
-// characters visible: kept texts end up in logs and on pages. The copy does not
-// hold on to the memory of the record.
-func clip(s string, bound int) string {
+// characters visible: kept texts end up in logs and on pages.
+func clip(s string, bound int) string { return strings.Clone(legible(s, bound)) }
+
+func legible(s string, bound int) string {
 	if len(s) > bound {
 		for bound > 0 && !utf8.RuneStart(s[bound]) {
 			bound--
@@ -266,10 +293,10 @@ func clip(s string, bound int) string {
 	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] == 0x7f {
-			return clip(strings.Map(visible, s), bound) // the sign put in is longer than what it stands for
+			return legible(strings.Map(visible, s), bound) // the sign put in is longer than what it stands for
 		}
 	}
-	return strings.Clone(s)
+	return s
 }
 
 func visible(r rune) rune {

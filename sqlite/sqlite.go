@@ -215,6 +215,9 @@ func (db *DB) Close() error {
 
 // explain adds the remedy to the codes of SQLite that a person can mend.
 func explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	var e *driver.Error
 	if !errors.As(err, &e) {
 		return err
