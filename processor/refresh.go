@@ -66,8 +66,9 @@ func (s *session) tryRefresh(ctx context.Context, m touched) (panicked error) {
 	s.mark(m, outcome)
 	s.w.metrics.refresh.WithLabelValues(m.Ref.Service()).Observe(since(s.w.Now, start))
 	if outcome != "parked" && outcome != "held" {
+		key := m.Ref.Key()
 		for _, e := range m.Events {
-			s.seen.add(e.ID + m.Ref.Key())
+			s.seen.add(e.ID + key)
 		}
 	}
 	return nil
@@ -83,8 +84,9 @@ func (s *session) handled(m touched) bool {
 	if !m.fromStream() || m.More {
 		return false
 	}
+	key := m.Ref.Key()
 	for _, e := range m.Events {
-		if !s.seen.has(e.ID + m.Ref.Key()) {
+		if !s.seen.has(e.ID + key) {
 			return false
 		}
 	}
