@@ -43,7 +43,8 @@ var pragmas = []string{
 
 // The page caches, in KiB. The system's own cache stands behind them. A reader's is
 // small: each commit empties it, and emptying walks all of the cache's table, under a
-// lock that the writer needs for every page.
+// lock that the writer needs for every page. The writer's is walked with many commits
+// of a file under 1 GiB (docs/adr/001-one-file.md).
 const (
 	writerCache = "cache_size(-24576)"
 	readerCache = "cache_size(-2048)"
