@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,20 +81,28 @@ func TestTailBeginsWithAWholeRow(t *testing.T) {
 
 // Files of earlier versions are read, and those of later ones are refused.
 func TestForms(t *testing.T) {
-	s := openTrim(t, Options{})
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "qrie.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(t.Context(), "stream", schema[:2]); err != nil {
+		t.Fatal(err)
+	}
 	text := []byte(`{"detail-type":"AWS API Call via CloudTrail"}`)
-	for id, form := range map[int]int{1: formPlain, 2: formCompact} {
-		stored := text
-		if form == formCompact {
-			stored = compact.Encode(text)
-		}
-		if err := s.db.Write(t.Context(), func(tx *sqlite.Tx) error {
-			_, err := tx.Exec("INSERT INTO stream_records (id, key, arrived, total, data, form) VALUES (?, 'k', 1, ?, ?, ?)", id, 100*id, stored, form)
+	for id, stored := range map[int][]byte{1: text, 2: compact.Encode(text)} {
+		if err := db.Write(t.Context(), func(tx *sqlite.Tx) error {
+			_, err := tx.Exec("INSERT INTO stream_records (id, key, arrived, total, data, compact) VALUES (?, 'k', 1, ?, ?, ?)", id, 100*id, stored, id-1)
 			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	s, err := Open(t.Context(), db, Options{Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	fill(t, s, 3)
 	records, err := s.read(t.Context(), 0, 0, 10)
 	if err != nil || len(records) != 5 {
