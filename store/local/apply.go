@@ -18,6 +18,7 @@ type change struct {
 	heads    []byte
 	open     int
 	detail   []byte // nil on a touch, which leaves it as stored
+	haystack string // belongs to the detail
 	cause    []byte
 	document []byte          // compressed
 	again    []byte          // a further look, encoded; nil for none
@@ -89,6 +90,7 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		Explained: next.Explained, Missing: next.Missing, Ties: next.Ties, Unfinished: next.Unfinished}); err != nil {
 		return nil, err
 	}
+	c.haystack = haystack(*next)
 	if c.Explains || c.Changed {
 		if c.cause, err = encodePacked("cause", next.Cause); err != nil {
 			return nil, err
@@ -197,7 +199,7 @@ func writeRow(tx *sqlite.Tx, c *change, old *stateRow, row stateRow) (*stateRow,
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.rid, row.version, row.observedAt, row.listedAt, row.generation, row.changedAt, row.firstSeen, row.dueAt,
 			asInt(row.deleted), row.open, row.history, row.document, row.kind, row.account, row.region, row.id, asInt(row.global),
-			row.hash, row.heads, haystack(c.Next), row.detail, row.again.at, row.again.n, row.again.look, row.again.looks)
+			row.hash, row.heads, c.haystack, row.detail, row.again.at, row.again.n, row.again.look, row.again.looks)
 		if err == nil {
 			row.n, err = res.LastInsertId()
 		}
@@ -215,7 +217,7 @@ func writeRow(tx *sqlite.Tx, c *change, old *stateRow, row stateRow) (*stateRow,
 	change(row.dueAt != old.dueAt, "due_at = ?", row.dueAt)
 	change(row.hash != old.hash || !bytes.Equal(row.heads, old.heads), "hash = ?, heads = ?", row.hash, row.heads)
 	change(row.version != old.version && c.detail != nil, "changed_at = ?, deleted = ?, history = ?, document = ?, haystack = ?, detail = ?",
-		row.changedAt, asInt(row.deleted), row.history, row.document, haystack(c.Next), row.detail)
+		row.changedAt, asInt(row.deleted), row.history, row.document, c.haystack, row.detail)
 	change(row.open != old.open || row.region != old.region, "region = ?, open = ?", row.region, row.open)
 	args = append(args, old.n, c.rid, old.version, old.again.n)
 	n, err := affected(tx, "UPDATE qrie_resources SET "+set+" WHERE n = ? AND rid = ? AND version = ? AND again_n = ?", args...)
