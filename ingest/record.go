@@ -100,7 +100,7 @@ func (r *reader) object(key, value gjson.Result, f func(key, value gjson.Result)
 
 func (r *reader) wrong(key, value gjson.Result, want string) {
 	if r.err == nil {
-		name := clip(strings.Join(append(r.inside, key.Str), "."), maxText)
+		name := strings.Join(append(r.inside, clip(key.Str, maxText)), ".")
 		r.err = fmt.Errorf("record member %s holds %s where CloudTrail writes %s", name, kindOf(value), want)
 	}
 }
@@ -268,9 +268,9 @@ const (
 	envelopeTexts = 128
 )
 
-// keep copies a text as clip does.
+// keep copies what clip gives of a text.
 func (t *texts) keep(s string, bound int) string {
-	s = legible(s, bound)
+	s = clip(s, bound)
 	if t.open.Cap()-t.open.Len() < len(s) {
 		t.open = strings.Builder{}
 		t.open.Grow(max(t.piece, len(s)))
@@ -280,11 +280,9 @@ func (t *texts) keep(s string, bound int) string {
 	return t.open.String()[start:]
 }
 
-// clip copies the first bytes of s, cut between letters, and makes control
-// characters visible: kept texts end up in logs and on pages.
-func clip(s string, bound int) string { return strings.Clone(legible(s, bound)) }
-
-func legible(s string, bound int) string {
+// clip gives the first bytes of s, cut between letters, and makes control
+// characters visible: texts end up in logs and on pages.
+func clip(s string, bound int) string {
 	if len(s) > bound {
 		for bound > 0 && !utf8.RuneStart(s[bound]) {
 			bound--
@@ -293,7 +291,7 @@ func legible(s string, bound int) string {
 	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] == 0x7f {
-			return legible(strings.Map(visible, s), bound) // the sign put in is longer than what it stands for
+			return clip(strings.Map(visible, s), bound) // the sign put in is longer than what it stands for
 		}
 	}
 	return s

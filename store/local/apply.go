@@ -125,24 +125,24 @@ func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
 		return err
 	}
 	var tally store.Tally
-	row := old
+	row := *old
 	if !repeat {
-		if row, err = s.next(tx, c, old, stored, &tally); err != nil {
+		row.follow(c)
+		if err := s.writeChange(tx, c, old, &row, stored, &tally); err != nil {
 			return err
 		}
 	}
-	plan, err := old.again.with(tx, c)
+	row.again, err = old.again.with(tx, c)
 	if absent(err) && c.known != nil {
 		return errOutdated // its marks are gone
 	}
 	if err != nil {
 		return fmt.Errorf("plan another look at %s: %w", c.Next.Ref, err)
 	}
-	planned := *row
-	planned.again = plan
-	if c.row, err = writeRow(tx, c, old, planned); err != nil {
+	if err := writeRow(tx, c, old, &row); err != nil {
 		return fmt.Errorf("write %s: %w", c.Next.Ref, err)
 	}
+	c.row = &row
 	deltas := tally.Deltas()
 	if c.again != nil && old.again.at == 0 {
 		deltas = append(deltas, oneAgain)
@@ -151,22 +151,21 @@ func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
 	return err
 }
 
-// next writes what a change brings besides the row, and gives the row as the change
-// leaves it.
-func (s *Store) next(tx *sqlite.Tx, c *change, old *stateRow, stored store.Resource, tally *store.Tally) (*stateRow, error) {
+// writeChange writes what a change brings besides the row, and notes in that where the
+// newest document is.
+func (s *Store) writeChange(tx *sqlite.Tx, c *change, old, row *stateRow, stored store.Resource, tally *store.Tally) error {
 	if policy := c.Unexplained(stored); policy != "" {
-		return nil, fmt.Errorf("evaluation of %s: the finding of policy %s opens or closes without a transition", c.Next.Ref, policy)
+		return fmt.Errorf("evaluation of %s: the finding of policy %s opens or closes without a transition", c.Next.Ref, policy)
 	}
 	for _, t := range c.Transitions {
 		l, err := launch(tx, t.Policy)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := store.Judged(t, l); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	row := old.after(c)
 	if old.n == 0 || old.deleted != row.deleted || !bytes.Equal(old.heads, row.heads) {
 		next := c.Next
 		next.Version = row.version
@@ -174,25 +173,25 @@ func (s *Store) next(tx *sqlite.Tx, c *change, old *stateRow, stored store.Resou
 	}
 	if c.Explains {
 		if _, err := tx.Exec("UPDATE qrie_versions SET cause = ?1 WHERE n = ?2 AND cause <> ?1", c.cause, old.document); err != nil {
-			return nil, fmt.Errorf("explain %s: %w", c.Next.Ref, err)
+			return fmt.Errorf("explain %s: %w", c.Next.Ref, err)
 		}
 	}
 	if c.Changed {
 		if err := writeVersion(tx, c, row); err != nil {
-			return nil, fmt.Errorf("write a version of %s: %w", c.Next.Ref, err)
+			return fmt.Errorf("write a version of %s: %w", c.Next.Ref, err)
 		}
 	}
 	for _, t := range c.Transitions {
 		if err := s.writeTransition(tx, t, c.rid, tally); err != nil {
-			return nil, fmt.Errorf("write a transition of %s: %w", c.Next.Ref, err)
+			return fmt.Errorf("write a transition of %s: %w", c.Next.Ref, err)
 		}
 	}
-	return row, nil
+	return nil
 }
 
-// writeRow writes what of a row has changed, if it is stored as old says, and gives
-// it as it is then.
-func writeRow(tx *sqlite.Tx, c *change, old *stateRow, row stateRow) (*stateRow, error) {
+// writeRow writes what of a row has changed, if it is stored as old says. A new row is
+// given its number.
+func writeRow(tx *sqlite.Tx, c *change, old, row *stateRow) error {
 	if old.n == 0 {
 		res, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
 			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks)
@@ -203,7 +202,7 @@ func writeRow(tx *sqlite.Tx, c *change, old *stateRow, row stateRow) (*stateRow,
 		if err == nil {
 			row.n, err = res.LastInsertId()
 		}
-		return &row, err
+		return err
 	}
 	set, args := "version = ?, observed_at = ?, listed_at = ?, generation = ?", []any{row.version, row.observedAt, row.listedAt, row.generation}
 	// What is named is written to all its indexes, even if it is the same.
@@ -224,7 +223,7 @@ func writeRow(tx *sqlite.Tx, c *change, old *stateRow, row stateRow) (*stateRow,
 	if err == nil && n == 0 {
 		err = errOutdated
 	}
-	return &row, err
+	return err
 }
 
 func haystack(r store.Resource) string { return store.Haystack(r.Name, r.Ref.ID, r.Ref.ARN) }

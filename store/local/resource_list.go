@@ -207,7 +207,7 @@ func scanVersion(resource string) func(*sql.Rows) (store.Version, error) {
 	}
 }
 
-const dueQuery = "SELECT " + stateColumns + " FROM qrie_resources r INDEXED BY qrie_resources_due WHERE due_at > 0 AND due_at <= ? ORDER BY due_at, n LIMIT ?"
+const dueQuery = "SELECT " + shownColumns + " FROM qrie_resources r INDEXED BY qrie_resources_due WHERE due_at > 0 AND due_at <= ? ORDER BY due_at, n LIMIT ?"
 
 // DueResources reads what is due by the clock, earliest first.
 func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) (due []qrie.Ref, err error) {
@@ -215,7 +215,7 @@ func (s *Store) DueResources(ctx context.Context, now time.Time, limit int) (due
 	rows, err := s.db.Query(ctx, dueQuery, nanos(now), limit)
 	due, err = collect(rows, err, func(r *sql.Rows) (qrie.Ref, error) {
 		var row stateRow
-		if err := r.Scan(row.into()...); err != nil {
+		if err := r.Scan(row.shown()...); err != nil {
 			return qrie.Ref{}, err
 		}
 		found, err := row.resource()

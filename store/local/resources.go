@@ -25,13 +25,16 @@ type detail struct {
 
 // resourceColumns are of a query FROM qrie_resources r. The cause is where the
 // document is, with the last change.
-const resourceColumns = stateColumns + ", (SELECT v.cause FROM qrie_versions v WHERE v.n = r.document)"
+const resourceColumns = shownColumns + ", (SELECT v.cause FROM qrie_versions v WHERE v.n = r.document)"
 
-const stateColumns = `r.version, r.observed_at, r.listed_at, r.generation, r.changed_at, r.first_seen, r.due_at, r.deleted,
-	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail,
-	r.n, r.open, r.history, r.document, r.again_at, r.again_n, r.look, r.looks`
+const shownColumns = `r.version, r.observed_at, r.listed_at, r.generation, r.changed_at, r.first_seen, r.due_at, r.deleted,
+	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail`
 
-// stateRow is what stateColumns give.
+// stateQuery reads the row of a resource, with what its next write must know.
+const stateQuery = "SELECT " + shownColumns + `, r.n, r.open, r.history, r.document, r.again_at, r.again_n, r.look, r.looks
+	FROM qrie_resources r WHERE r.rid = ?`
+
+// stateRow is what stateQuery gives.
 type stateRow struct {
 	version, generation                               int64
 	observedAt, listedAt, changedAt, firstSeen, dueAt int64
@@ -49,10 +52,14 @@ type stateRow struct {
 // what names the resource in an error.
 func (r *stateRow) what() string { return r.kind + " " + r.id }
 
-func (r *stateRow) into() []any {
+// shown is where shownColumns go, and into where all that stateQuery reads goes.
+func (r *stateRow) shown() []any {
 	return []any{&r.version, &r.observedAt, &r.listedAt, &r.generation, &r.changedAt, &r.firstSeen, &r.dueAt, &r.deleted,
-		&r.kind, &r.account, &r.region, &r.id, &r.global, &r.hash, &r.heads, &r.detail,
-		&r.n, &r.open, &r.history, &r.document, &r.again.at, &r.again.n, &r.again.look, &r.again.looks}
+		&r.kind, &r.account, &r.region, &r.id, &r.global, &r.hash, &r.heads, &r.detail}
+}
+
+func (r *stateRow) into() []any {
+	return append(r.shown(), &r.n, &r.open, &r.history, &r.document, &r.again.at, &r.again.n, &r.again.look, &r.again.looks)
 }
 
 // resource decodes the row.
@@ -86,13 +93,14 @@ func (r *stateRow) verdicts(encoded []byte, heads map[string]store.Head) (store.
 	if r.n == 0 {
 		return out, nil
 	}
-	return out, decode("the heads of "+r.what(), r.heads, &out.Heads)
+	err := decode("the heads of "+r.what(), r.heads, &out.Heads)
+	return out, err
 }
 
 // readRow reads the row of a resource, or gives what is known of one that has none.
 func readRow(tx *sqlite.Tx, ref qrie.Ref, rid []byte) (*stateRow, error) {
 	row := new(stateRow)
-	err := tx.QueryRow("SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.into()...)
+	err := tx.QueryRow(stateQuery, rid).Scan(row.into()...)
 	if absent(err) {
 		return &stateRow{kind: ref.Type, account: ref.Account, region: ref.Region, id: strings.Clone(ref.ID), global: ref.Global}, nil
 	}
@@ -108,7 +116,7 @@ type resourceRow struct {
 	cause, document []byte
 }
 
-func (r *resourceRow) into() []any { return append(r.stateRow.into(), &r.cause) }
+func (r *resourceRow) into() []any { return append(r.shown(), &r.cause) }
 
 // resource decodes the row.
 func (r *resourceRow) resource() (store.Resource, error) {
@@ -133,7 +141,7 @@ func (s *Store) ResourceState(ctx context.Context, ref qrie.Ref) (r store.Resour
 		return row.resource()
 	}
 	row := new(stateRow)
-	err = s.db.QueryRow(ctx, "SELECT "+stateColumns+" FROM qrie_resources r WHERE r.rid = ?", rid).Scan(row.into()...)
+	err = s.db.QueryRow(ctx, stateQuery, rid).Scan(row.into()...)
 	if absent(err) {
 		return r, fmt.Errorf("%s: %w", ref, qrie.ErrNotFound)
 	}

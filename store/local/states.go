@@ -18,8 +18,8 @@ const (
 // AWS's answers settle late.
 //
 // A row may be older than what another process has written. Whoever decides by it
-// writes on the condition of its version, and learns of the conflict; then the row is
-// forgotten. Rows are not changed once they are here. Tombstones are not kept: one may
+// writes on the condition of its version and of its plan's number, and learns of the
+// conflict; then the row is forgotten or read again. Rows are not changed once they are here. Tombstones are not kept: one may
 // be trimmed at any time, and a new resource count its versions anew.
 type states struct {
 	now func() time.Time
@@ -111,23 +111,21 @@ func (s *states) drop(rid []byte) {
 	delete(s.old, string(rid))
 }
 
-// after is the row as a change leaves it, but for its history and its plan.
-func (r *stateRow) after(c *change) *stateRow {
-	next := *r
-	next.version, next.generation, next.hash, next.heads = c.Base+1, c.Next.Generation, c.Next.Hash, c.heads
-	next.listedAt, next.dueAt = max(r.listedAt, nanos(c.Next.ListedAt)), nanos(c.Next.DueAt)
+// follow makes of a row what a change leaves, but for its history and its plan.
+func (r *stateRow) follow(c *change) {
+	r.version, r.generation, r.hash, r.heads = c.Base+1, c.Next.Generation, c.Next.Hash, c.heads
+	r.listedAt, r.dueAt = max(r.listedAt, nanos(c.Next.ListedAt)), nanos(c.Next.DueAt)
 	if !c.Reread {
-		next.observedAt = nanos(c.Next.ObservedAt)
+		r.observedAt = nanos(c.Next.ObservedAt)
 	}
 	if r.n == 0 {
-		next.firstSeen = nanos(c.Next.FirstSeen)
+		r.firstSeen = nanos(c.Next.FirstSeen)
 	}
 	if c.detail == nil {
-		return &next
+		return
 	}
 	if c.Changed {
-		next.changedAt = nanos(c.Next.ChangedAt)
+		r.changedAt = nanos(c.Next.ChangedAt)
 	}
-	next.deleted, next.region, next.detail, next.open = c.Next.Deleted, c.Next.Ref.Region, c.detail, c.open
-	return &next
+	r.deleted, r.region, r.detail, r.open = c.Next.Deleted, c.Next.Ref.Region, c.detail, c.open
 }

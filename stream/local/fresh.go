@@ -98,7 +98,7 @@ func (f *fresh) take(e *session, after int64, limit int) (records []stream.Recor
 // drop forgets the first records of a run.
 func (f *fresh) drop(r *run, n int) {
 	for _, record := range r.records[:n] {
-		f.bytes -= len(record.Key) + len(record.Data)
+		f.bytes -= int(sizeOf(record))
 	}
 	r.first, r.records = r.first+int64(n), r.records[n:]
 }

@@ -44,12 +44,13 @@ func (s *Stream) read(ctx context.Context, shard int, after int64, limit int) ([
 		if err != nil {
 			return nil, fmt.Errorf("read %s: record %d: %w", name, seqOf(last), err)
 		}
-		seq := seqOf(last) - int64(len(row))
-		for _, r := range row {
-			if seq++; seq <= after || len(records) == limit {
-				continue
+		before := seqOf(last) - int64(len(row))
+		skip := max(0, after-before) // what it holds may begin further back
+		for i, r := range row[skip:] {
+			if len(records) == limit || size >= batchBytes {
+				break
 			}
-			r.Shard, r.Seq, r.Arrived = name, strconv.FormatInt(seq, 10), time.Unix(0, arrived)
+			r.Shard, r.Seq, r.Arrived = name, strconv.FormatInt(before+skip+int64(i)+1, 10), time.Unix(0, arrived)
 			records = append(records, r)
 			size += len(r.Data)
 		}

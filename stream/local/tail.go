@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strconv"
 	"time"
@@ -66,18 +65,15 @@ func (s *Stream) Tail(ctx context.Context, from time.Time, yield func(stream.Rec
 // before is the number of the last record of a shard that arrived before from,
 // or of the last one there is if from is not past.
 func (s *Stream) before(ctx context.Context, shard int, from time.Time) (seq int64, err error) {
-	end := sql.NullInt64{Int64: recordID(shard+1, 0), Valid: true}
+	first, end := recordID(shard, 0), recordID(shard+1, 0)
 	if from.Before(s.opts.Now()) && !from.IsZero() {
 		// Arrivals grow with the ids, but for a clock that was set back.
-		err = s.db.QueryRow(ctx, "SELECT min(id) FROM stream_records WHERE id BETWEEN ? AND ? AND arrived >= ?",
-			recordID(shard, 0), end.Int64-1, from.UnixNano()).Scan(&end)
-		if err == nil && !end.Valid {
-			return s.before(ctx, shard, time.Time{})
-		}
+		err = s.db.QueryRow(ctx, "SELECT coalesce(min(id), ?2) FROM stream_records WHERE id >= ?1 AND id < ?2 AND arrived >= ?3",
+			first, end, from.UnixNano()).Scan(&end)
 	}
-	id := recordID(shard, 0)
+	var id int64
 	if err == nil {
-		err = s.db.QueryRow(ctx, "SELECT coalesce(max(id), ?1) FROM stream_records WHERE id >= ?1 AND id < ?2", id, end.Int64).Scan(&id)
+		err = s.db.QueryRow(ctx, "SELECT coalesce(max(id), ?1) FROM stream_records WHERE id >= ?1 AND id < ?2", first, end).Scan(&id)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find where to begin in %s: %w", shardName(shard), err)
