@@ -16,7 +16,7 @@ import (
 // what the events did. One that comes when AWS's reads have settled may wait for
 // that of a later event, which shows the same.
 func (m touched) again(next later, now time.Time) *store.DirtyMark {
-	d := &store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: "settle", DueAt: now.Add(next.pause), Attempts: 1, Since: now}
+	d := &store.DirtyMark{Ref: m.Ref, Events: m.Events, Reason: store.ReasonSettle, DueAt: now.Add(next.pause), Attempts: 1, Since: now}
 	if next.settled {
 		d.Settles = d.DueAt
 	}

@@ -38,7 +38,7 @@ var pragmas = []string{
 	"foreign_keys(ON)",
 	"temp_store(MEMORY)",
 	"wal_autocheckpoint(0)",        // logFile does it
-	"journal_size_limit(67108864)", // bytes kept of the log once it starts over
+	"journal_size_limit(134217728)", // bytes kept of the log once it starts over
 }
 
 // The page caches, in KiB. The system's own cache stands behind them. A reader's is

@@ -402,6 +402,9 @@ type DirtyMark struct {
 	Revision int64 // given by the store
 }
 
+// ReasonSettle is the Reason of a look that is planned because AWS's reads settle late.
+const ReasonSettle = "settle"
+
 // DeadLetter is a record that could not be understood or handled.
 type DeadLetter struct {
 	ID      string    `json:"id"`

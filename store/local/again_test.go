@@ -43,6 +43,7 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 			if !changed {
 				e.Next.Hash = hash[i]
 			}
+			e.Next.Cause = qrie.Cause{Attribution: qrie.AttributionUnknown}
 			return e
 		}
 		apply := func(t *rapid.T, i int, e store.Evaluation) {
@@ -70,9 +71,15 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 				i := resource(t)
 				for range rapid.IntRange(1, maxLooks).Draw(t, "looks") {
 					e := look(t, i)
-					e.Again = &store.DirtyMark{Ref: e.Next.Ref, Reason: "settle", Since: e.Next.ObservedAt,
-						Events: []qrie.Event{{ID: fmt.Sprint("e", step), Time: e.Next.ObservedAt}},
-						DueAt:  now.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "minutes")) * time.Minute)}
+					e.Again = &store.DirtyMark{Ref: e.Next.Ref, Reason: store.ReasonSettle, Since: e.Next.ObservedAt,
+						Events: []qrie.Event{{ID: fmt.Sprint("e", step), Time: e.Next.ObservedAt}}, Attempts: 1,
+						DueAt: now.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "minutes")) * time.Minute)}
+					if rapid.Bool().Draw(t, "settles") {
+						e.Again.Settles = e.Again.DueAt
+					}
+					if rapid.Bool().Draw(t, "told") { // of a change: it is its cause
+						e.Next.Cause = e.Next.Cause.With(e.Again.Events...)
+					}
 					apply(t, i, e)
 					next := *e.Again
 					if plan[i] != nil {
@@ -97,6 +104,7 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 				}
 				m := rapid.SampledFrom(marks).Draw(t, "mark")
 				m.DueAt = m.DueAt.Add(time.Minute)
+				m.Attempts = rapid.IntRange(1, 3).Draw(t, "attempts")
 				must(t, one(t).PutDirty(t.Context(), m))
 				m.Revision = 0
 				plan[at(m)] = &m

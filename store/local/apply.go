@@ -21,7 +21,7 @@ type change struct {
 	haystack string // belongs to the detail
 	cause    []byte
 	document []byte          // compressed
-	again    []byte          // a further look, encoded; nil for none
+	again    []byte          // a further look, encoded; nil for none, and where the cause tells its events
 	known    *stateRow       // the row as it is remembered; nil: it must be read
 	row      *stateRow       // the row as it was written; nil: nothing was
 	unknown  []store.Counter // that were counted by name
@@ -68,7 +68,7 @@ func (s *Store) prepare(ctx context.Context, e store.Evaluation) (*change, error
 		return nil, err
 	}
 	c.open, _ = next.OpenFindings()
-	if e.Again != nil {
+	if e.Again != nil && !told(e) {
 		if c.again, err = encodeDirty(*e.Again); err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
 		return err
 	}
 	repeat, err := store.Admit(stored, c.Evaluation)
-	if err != nil || repeat && c.again == nil {
+	if err != nil || repeat && c.Again == nil {
 		return err
 	}
 	var tally store.Tally
@@ -132,7 +132,7 @@ func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
 			return err
 		}
 	}
-	row.again, err = old.again.with(tx, c)
+	row.again, err = old.again.with(tx, c, row.document)
 	if absent(err) && c.known != nil {
 		return errOutdated // its marks are gone
 	}
@@ -144,7 +144,7 @@ func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
 	}
 	c.row = &row
 	deltas := tally.Deltas()
-	if c.again != nil && old.again.at == 0 {
+	if c.Again != nil && old.again.at == 0 {
 		deltas = append(deltas, oneAgain)
 	}
 	c.unknown, err = s.addUp(tx, deltas)
@@ -194,11 +194,12 @@ func (s *Store) writeChange(tx *sqlite.Tx, c *change, old, row *stateRow, stored
 func writeRow(tx *sqlite.Tx, c *change, old, row *stateRow) error {
 	if old.n == 0 {
 		res, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
-			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks, again_from, again_settles, again_since)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.rid, row.version, row.observedAt, row.listedAt, row.generation, row.changedAt, row.firstSeen, row.dueAt,
 			asInt(row.deleted), row.open, row.history, row.document, row.kind, row.account, row.region, row.id, asInt(row.global),
-			row.hash, row.heads, c.haystack, row.detail, row.again.at, row.again.n, row.again.look, row.again.looks)
+			row.hash, row.heads, c.haystack, row.detail, row.again.at, row.again.n, row.again.look, row.again.looks,
+			row.again.from, row.again.settles, row.again.since)
 		if err == nil {
 			row.n, err = res.LastInsertId()
 		}
@@ -211,7 +212,8 @@ func writeRow(tx *sqlite.Tx, c *change, old, row *stateRow) error {
 			set, args = set+", "+columns, append(args, values...)
 		}
 	}
-	change(row.again != old.again, "again_n = ?, look = ?, looks = ?", row.again.n, row.again.look, row.again.looks)
+	change(row.again != old.again, "again_n = ?, look = ?, looks = ?, again_from = ?, again_settles = ?, again_since = ?",
+		row.again.n, row.again.look, row.again.looks, row.again.from, row.again.settles, row.again.since)
 	change(row.again.at != old.again.at, "again_at = ?", row.again.at)
 	change(row.dueAt != old.dueAt, "due_at = ?", row.dueAt)
 	change(row.hash != old.hash || !bytes.Equal(row.heads, old.heads), "hash = ?, heads = ?", row.hash, row.heads)

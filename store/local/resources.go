@@ -31,7 +31,8 @@ const shownColumns = `r.version, r.observed_at, r.listed_at, r.generation, r.cha
 	r.type, r.account, r.region, r.id, r.global, r.hash, r.heads, r.detail`
 
 // stateQuery reads the row of a resource, with what its next write must know.
-const stateQuery = "SELECT " + shownColumns + `, r.n, r.open, r.history, r.document, r.again_at, r.again_n, r.look, r.looks
+const stateQuery = "SELECT " + shownColumns + `, r.n, r.open, r.history, r.document, r.again_at, r.again_n, r.look, r.looks,
+	r.again_from, r.again_settles, r.again_since
 	FROM qrie_resources r WHERE r.rid = ?`
 
 // stateRow is what stateQuery gives.
@@ -59,7 +60,8 @@ func (r *stateRow) shown() []any {
 }
 
 func (r *stateRow) into() []any {
-	return append(r.shown(), &r.n, &r.open, &r.history, &r.document, &r.again.at, &r.again.n, &r.again.look, &r.again.looks)
+	return append(r.shown(), &r.n, &r.open, &r.history, &r.document, &r.again.at, &r.again.n, &r.again.look, &r.again.looks,
+		&r.again.from, &r.again.settles, &r.again.since)
 }
 
 // resource decodes the row.

@@ -192,4 +192,10 @@ ALTER TABLE qrie_resources ADD COLUMN look INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE qrie_resources ADD COLUMN looks INTEGER NOT NULL DEFAULT 0;
 UPDATE qrie_resources SET look = n, looks = 1 WHERE again_at > 0;
 ALTER TABLE qrie_resources DROP COLUMN again;
+`, `
+-- The first of the versions whose events a planned look is about, 0 for none; of those,
+-- when one look shows all that they did, and since when it is planned.
+ALTER TABLE qrie_resources ADD COLUMN again_from INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE qrie_resources ADD COLUMN again_settles INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE qrie_resources ADD COLUMN again_since INTEGER NOT NULL DEFAULT 0;
 `}
