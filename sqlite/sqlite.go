@@ -37,7 +37,7 @@ var pragmas = []string{
 	"synchronous(FULL)",
 	"foreign_keys(ON)",
 	"temp_store(MEMORY)",
-	"wal_autocheckpoint(0)",        // logFile does it
+	"wal_autocheckpoint(0)",         // logFile does it
 	"journal_size_limit(134217728)", // bytes kept of the log once it starts over
 }
 

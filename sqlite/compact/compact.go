@@ -44,8 +44,9 @@ func Marked(b []byte) bool {
 // scratch holds what Encode makes until its length is known.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxScratch bounds what is kept for the next text.
-const maxScratch = 64 << 10
+// maxScratch bounds what is kept for the next text: enough for 64 KiB that cannot be
+// compressed, the longest of what is often written.
+const maxScratch = 80 << 10
 
 // Encode gives the compact form of any text. It is never empty, and at most a
 // byte longer than the text.

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"time"
 
@@ -182,12 +183,12 @@ func (p *planPart) mark() (store.DirtyMark, error) {
 	var cause struct {
 		Events []qrie.Event `json:"events"`
 	}
-	what := p.kind + " " + p.id
-	if err := decode("the detail of "+what, p.detail, &resource); err != nil {
-		return store.DirtyMark{}, err
+	err := decode("the detail", p.detail, &resource)
+	if err == nil {
+		err = decode("the cause", p.body, &cause)
 	}
-	if err := decode("the cause of "+what, p.body, &cause); err != nil {
-		return store.DirtyMark{}, err
+	if err != nil {
+		return store.DirtyMark{}, fmt.Errorf("%s %s: %w", p.kind, p.id, err)
 	}
 	ref := qrie.Ref{Type: p.kind, Account: p.account, Region: p.region, ID: p.id, ARN: resource.ARN, Global: p.global}
 	return store.DirtyMark{Ref: ref, Events: cause.Events, Reason: store.ReasonSettle, DueAt: moment(p.at),

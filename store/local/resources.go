@@ -66,10 +66,9 @@ func (r *stateRow) into() []any {
 
 // resource decodes the row.
 func (r *stateRow) resource() (store.Resource, error) {
-	what := r.what()
 	var d detail
-	if err := decode("the detail of "+what, r.detail, &d); err != nil {
-		return store.Resource{}, err
+	if err := decode("the detail", r.detail, &d); err != nil {
+		return store.Resource{}, fmt.Errorf("%s: %w", r.what(), err)
 	}
 	out := store.Resource{
 		Ref:     qrie.Ref{Type: r.kind, Account: r.account, Region: r.region, ID: r.id, ARN: d.ARN, Global: r.global},
@@ -78,8 +77,10 @@ func (r *stateRow) resource() (store.Resource, error) {
 		FirstSeen: moment(r.firstSeen), DueAt: moment(r.dueAt),
 		Name: d.Name, Tags: d.Tags, Explained: d.Explained, Missing: d.Missing, Ties: d.Ties, Unfinished: d.Unfinished,
 	}
-	err := decode("the heads of "+what, r.heads, &out.Heads)
-	return out, err
+	if err := decode("the heads", r.heads, &out.Heads); err != nil {
+		return store.Resource{}, fmt.Errorf("%s: %w", r.what(), err)
+	}
+	return out, nil
 }
 
 // verdicts gives what a write must know of the resource. Heads that are encoded as the
