@@ -7,15 +7,15 @@ import (
 
 // Sizes of the write-ahead log, in pages of 4 KiB.
 const (
-	// logPages is how many it holds before they are copied into the file: 55 MiB, so
-	// that it mostly keeps to journal_size_limit. A page that is written often is
-	// copied the more rarely.
+	// logPages is how many it holds before they are copied into the file: 55 MiB. A
+	// page that is written often is copied the more rarely.
 	logPages = 14000
 	// logRest is how many the writer copies itself: without a pause in the
 	// writing, nobody else could ever finish.
 	logRest = 1000
 	// logLimit is how many it holds before the writer copies whatever is left, so
-	// that the log can start over.
+	// that the log can start over: 110 MiB, within journal_size_limit, so that the
+	// file is not cut off then.
 	logLimit = 2 * logPages
 )
 

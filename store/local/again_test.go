@@ -104,7 +104,7 @@ func TestPlansLeaveNothingBehind(t *testing.T) {
 				}
 				m := rapid.SampledFrom(marks).Draw(t, "mark")
 				m.DueAt = m.DueAt.Add(time.Minute)
-				m.Attempts = rapid.IntRange(1, 3).Draw(t, "attempts")
+				m.Attempts, m.Settles, m.Events = rapid.IntRange(1, 3).Draw(t, "attempts"), m.DueAt, m.Events[:1]
 				must(t, one(t).PutDirty(t.Context(), m))
 				m.Revision = 0
 				plan[at(m)] = &m
