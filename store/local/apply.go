@@ -124,6 +124,11 @@ func (s *Store) write(tx *sqlite.Tx, c *change) (err error) {
 	if err != nil || repeat && c.Again == nil {
 		return err
 	}
+	if repeat && c.again == nil { // whoever wrote the version may know of other events
+		if c.again, err = encodeDirty(*c.Again); err != nil {
+			return err
+		}
+	}
 	var tally store.Tally
 	row := *old
 	if !repeat {

@@ -8,13 +8,14 @@ import (
 	"github.com/qrie-sec/qrie/store"
 )
 
-// again applies a look that plans a further one, after so many minutes.
+// again applies a look that plans a further one, after so many minutes. The events are
+// the cause of what it shows.
 func (w *world) again(ref qrie.Ref, doc string, minutes int, events ...qrie.Event) store.Evaluation {
 	w.Helper()
 	w.tick(time.Second)
-	e := w.judge(look{ref: ref, doc: doc})
+	e := w.judge(look{ref: ref, doc: doc, events: events})
 	due := w.now.Add(time.Duration(minutes) * time.Minute)
-	e.Again = &store.DirtyMark{Ref: ref, Events: events, Reason: "settle", DueAt: due, Settles: due, Attempts: 1, Since: w.now}
+	e.Again = &store.DirtyMark{Ref: ref, Events: events, Reason: store.ReasonSettle, DueAt: due, Settles: due, Attempts: 1, Since: w.now}
 	w.ok(w.s.Apply(w.ctx, e))
 	return e
 }
@@ -152,6 +153,17 @@ var againCases = []testCase{
 		same(w, "version", w.state(ref).Version, int64(1))
 		w.ok(w.s.Apply(w.ctx, e))
 		same(w, "due after another time", len(w.due()), 1)
+	}},
+	{"what another has stored already plans its look for other events", func(w *world) {
+		ref := bucket(accountA, "data")
+		e := w.judge(look{ref: ref, doc: "v1", events: []qrie.Event{event("e1", w.now)}})
+		w.ok(w.s.Apply(w.ctx, e))
+		events := []qrie.Event{event("e2", w.now.Add(time.Second)), event("e1", w.now)}
+		e.Next.Cause = e.Next.Cause.With(events...)
+		e.Again = &store.DirtyMark{Ref: ref, Events: events, Reason: store.ReasonSettle, DueAt: w.now, Attempts: 1, Since: w.now}
+		w.ok(w.s.Apply(w.ctx, e))
+		got, _ := w.merged(ref)
+		same(w, "events", got.Events, events)
 	}},
 	{"a further look at another resource is refused", func(w *world) {
 		e := w.judge(look{ref: bucket(accountA, "data"), doc: "v1"})
