@@ -21,6 +21,7 @@ export default defineConfig({
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],
+    testTimeout: 30_000, // longer than what is waited for
     env: { TZ: "UTC" },
   },
 });
