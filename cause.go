@@ -37,7 +37,7 @@ const MaxCauseEvents = 5
 // nothing.
 func (c Cause) With(events ...Event) Cause {
 	with := NewestEvents(c.Events, events)
-	if sameEvents(with, c.Events) {
+	if SameEvents(with, c.Events) {
 		return c
 	}
 	c.Events, c.Note = with, ""
@@ -88,7 +88,7 @@ func (c Cause) Explain(events []Event, told Attribution) (Cause, bool) {
 		}
 	}
 	with := c.With(own...)
-	if sameEvents(with.Events, c.Events) {
+	if SameEvents(with.Events, c.Events) {
 		return c, false
 	}
 	if told == AttributionAmbiguous || c.After.IsZero() && told != AttributionExact {
@@ -97,7 +97,8 @@ func (c Cause) Explain(events []Event, told Attribution) (Cause, bool) {
 	return with, true
 }
 
-func sameEvents(a, b []Event) bool {
+// SameEvents reports whether two lists name the same events in the same order.
+func SameEvents(a, b []Event) bool {
 	return slices.EqualFunc(a, b, func(x, y Event) bool { return x.ID == y.ID && x.Wide == y.Wide })
 }
 

@@ -28,25 +28,22 @@ type Reference struct {
 // document was before and is after; nil where there was none or is none.
 func (t Type) Related(ref qrie.Ref, before, after []byte) (related []qrie.Ref) {
 	seen := map[string]bool{}
-	same := len(before) > 0 && bytes.Equal(before, after)
+	same := bytes.Equal(before, after)
 	for _, r := range t.References {
 		other, ok := Find(r.Type)
 		if !ok {
 			continue // a test sees to it that there is none
 		}
-		if same && r.Tie != "" {
+		is := r.ids(after)
+		was := is
+		if !same {
+			was = r.ids(before)
+		}
+		if r.Tie != "" && len(before) > 0 && len(after) > 0 && slices.Equal(was, is) &&
+			(same || gjson.GetBytes(before, r.Tie).Raw == gjson.GetBytes(after, r.Tie).Raw) {
 			continue
 		}
-		ids := r.ids(after)
-		if !same {
-			was := r.ids(before)
-			if r.Tie != "" && len(before) > 0 && len(after) > 0 && slices.Equal(was, ids) &&
-				gjson.GetBytes(before, r.Tie).Raw == gjson.GetBytes(after, r.Tie).Raw {
-				continue
-			}
-			ids = append(ids, was...)
-		}
-		for _, id := range ids {
+		for _, id := range slices.Concat(is, was) {
 			if to := other.Ref(ref.Account, ref.Region, id); !seen[to.Key()] {
 				seen[to.Key()] = true
 				related = append(related, to)

@@ -392,7 +392,7 @@ type Summaries interface {
 type DirtyMark struct {
 	Ref    qrie.Ref
 	Events []qrie.Event // newest first, at most qrie.MaxCauseEvents
-	Reason string       // "settle", "throttled", "denied", "unreached", ...
+	Reason string       // ReasonSettle, "throttled", "denied", "unreached", ...
 	DueAt  time.Time
 	// Settles is the moment from which on one look shows all that the events did;
 	// zero if it is to be taken when it is due whatever comes after.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/qrie-sec/qrie"
@@ -40,9 +39,8 @@ var oneAgain = store.Delta{Counter: store.Counter{Dimension: byDirty}, N: 1}
 // told reports whether the version that an evaluation writes tells the events of the look
 // that it plans.
 func told(e store.Evaluation) bool {
-	events := e.Next.Cause.Events
 	return e.Changed && e.Again.Reason == store.ReasonSettle && e.Again.Attempts == 1 && !e.Again.Since.IsZero() &&
-		slices.EqualFunc(e.Again.Events, events, func(a, b qrie.Event) bool { return a.ID == b.ID && a.Wide == b.Wide })
+		qrie.SameEvents(e.Again.Events, e.Next.Cause.Events)
 }
 
 // with gives the plan as a change leaves it, and writes the marks of that, if it has any.
@@ -51,11 +49,11 @@ func (a again) with(tx *sqlite.Tx, c *change, document int64) (again, error) {
 	if c.Again == nil {
 		return a, nil
 	}
-	next := again{at: nanos(c.Again.DueAt), n: a.n + 1}
-	if a.at > 0 {
-		next = a
-		next.at, next.n = min(a.at, nanos(c.Again.DueAt)), a.n+1
+	due, next := nanos(c.Again.DueAt), a
+	if a.at == 0 {
+		next = again{at: due}
 	}
+	next.at, next.n = min(next.at, due), a.n+1
 	if c.again == nil {
 		return next.tell(document, c.Again), nil
 	}
@@ -72,20 +70,15 @@ func (a again) with(tx *sqlite.Tx, c *change, document int64) (again, error) {
 	return next, err
 }
 
-// tell adds the events of a version to those that a plan is about, as Merge does.
+// tell adds the events of a version to those that a plan is about.
 func (a again) tell(version int64, m *store.DirtyMark) again {
-	settles, since := nanos(m.Settles), nanos(m.Since)
+	all := store.DirtyMark{Settles: m.Settles, Since: m.Since}
 	if a.from == 0 {
-		a.from, a.settles, a.since = version, settles, since
-		return a
+		a.from = version
+	} else {
+		all = store.DirtyMark{Settles: moment(a.settles), Since: moment(a.since)}.Merge(all)
 	}
-	if a.settles > 0 {
-		if settles > 0 {
-			settles = max(a.settles, settles)
-		}
-		a.settles = settles
-	}
-	a.since = min(a.since, since)
+	a.settles, a.since = nanos(all.Settles), nanos(all.Since)
 	return a
 }
 
@@ -177,20 +170,16 @@ func (p *planPart) mark() (store.DirtyMark, error) {
 	if p.told == 0 {
 		return decodeDirty(p.body)
 	}
-	var resource struct {
-		ARN string `json:"arn"`
-	}
-	var cause struct {
-		Events []qrie.Event `json:"events"`
-	}
-	err := decode("the detail", p.detail, &resource)
-	if err == nil {
-		err = decode("the cause", p.body, &cause)
+	var d detail
+	var cause qrie.Cause
+	err := decode("the cause", p.body, &cause)
+	if err == nil && p.depth == 1 { // the Ref of the newest is kept
+		err = decode("the detail", p.detail, &d)
 	}
 	if err != nil {
 		return store.DirtyMark{}, fmt.Errorf("%s %s: %w", p.kind, p.id, err)
 	}
-	ref := qrie.Ref{Type: p.kind, Account: p.account, Region: p.region, ID: p.id, ARN: resource.ARN, Global: p.global}
+	ref := qrie.Ref{Type: p.kind, Account: p.account, Region: p.region, ID: p.id, ARN: d.ARN, Global: p.global}
 	return store.DirtyMark{Ref: ref, Events: cause.Events, Reason: store.ReasonSettle, DueAt: moment(p.at),
 		Settles: moment(p.settles), Attempts: 1, Since: moment(p.since)}, nil
 }

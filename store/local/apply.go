@@ -199,7 +199,8 @@ func (s *Store) writeChange(tx *sqlite.Tx, c *change, old, row *stateRow, stored
 func writeRow(tx *sqlite.Tx, c *change, old, row *stateRow) error {
 	if old.n == 0 {
 		res, err := tx.Exec(`INSERT INTO qrie_resources (rid, version, observed_at, listed_at, generation, changed_at, first_seen, due_at,
-			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail, again_at, again_n, look, looks, again_from, again_settles, again_since)
+			deleted, open, history, document, type, account, region, id, global, hash, heads, haystack, detail,
+			again_at, again_n, look, looks, again_from, again_settles, again_since)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.rid, row.version, row.observedAt, row.listedAt, row.generation, row.changedAt, row.firstSeen, row.dueAt,
 			asInt(row.deleted), row.open, row.history, row.document, row.kind, row.account, row.region, row.id, asInt(row.global),

@@ -19,8 +19,9 @@ const (
 //
 // A row may be older than what another process has written. Whoever decides by it
 // writes on the condition of its version and of its plan's number, and learns of the
-// conflict; then the row is forgotten or read again. Rows are not changed once they are here. Tombstones are not kept: one may
-// be trimmed at any time, and a new resource count its versions anew.
+// conflict; then the row is forgotten or read again. Rows are not changed once they are
+// here. Tombstones are not kept: one may be trimmed at any time, and a new resource
+// count its versions anew.
 type states struct {
 	now func() time.Time
 
